@@ -1,0 +1,162 @@
+"""A header as the JSON document that ``inspect --json`` prints and ``files.raw_output`` stores."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import math
+
+from exrindex.model import (
+    DEEP_FLAG,
+    LONG_NAMES_FLAG,
+    MULTIPART_FLAG,
+    TILED_FLAG,
+    Attribute,
+    Box,
+    Failure,
+    FileRef,
+    Header,
+    Integrity,
+    JSONValue,
+    Part,
+)
+from exrindex.naming import channel_places, escape_text
+
+# An attribute value larger than this many bytes is stored as size, digest and first characters
+# (Cryptomatte manifests reach 100 MB a frame); `inspect --json` always prints the whole value.
+STORED_VALUE_BYTES = 64 * 1024
+STORED_HEAD_CHARACTERS = 1024
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+def file_document(ref: FileRef, header: Header, integrity: Integrity) -> dict[str, JSONValue]:
+    """One file of ``inspect --json``: the facts of the file, then the whole header."""
+    return {
+        "path": escape_text(ref.uri),
+        "size_bytes": ref.size,
+        "mtime": iso_time(ref.mtime_ns),
+        "integrity": str(integrity),
+        **header_document(header),
+    }
+
+
+def failure_document(failure: Failure) -> dict[str, JSONValue]:
+    """One file of ``inspect --json`` that could not be read."""
+    return {
+        "path": escape_text(failure.uri),
+        "error": {
+            "code": str(failure.code),
+            "offset": failure.offset,
+            "reason": failure.reason,
+        },
+    }
+
+
+def header_document(header: Header, *, stored: bool = False) -> dict[str, JSONValue]:
+    """Everything the header says, in file order.
+
+    With ``stored``, values over ``STORED_VALUE_BYTES`` are replaced by size, digest and head.
+    """
+    return {
+        "header_hash": header.hash,
+        "header_bytes": header.nbytes,
+        "exr_version": header.version,
+        "flags": {
+            "tiled": bool(header.flags & TILED_FLAG),
+            "long_names": bool(header.flags & LONG_NAMES_FLAG),
+            "deep": bool(header.flags & DEEP_FLAG),
+            "multipart": bool(header.flags & MULTIPART_FLAG),
+        },
+        "parts": [_part(part, header, stored) for part in header.parts],
+        "findings": [
+            {
+                "code": finding.code,
+                "message": finding.message,
+                "part": finding.part,
+                "attribute": None if finding.attribute is None else escape_text(finding.attribute),
+                "offset": finding.offset,
+            }
+            for finding in header.findings
+        ],
+    }
+
+
+def stored_value(attribute: Attribute) -> JSONValue:
+    """The value as the tables keep it: whole, or size, digest and head where it is very large."""
+    if len(attribute.raw) <= STORED_VALUE_BYTES:
+        return attribute.value
+    head = attribute.raw[:STORED_HEAD_CHARACTERS].decode("utf-8", "replace")
+    return {
+        "bytes": len(attribute.raw),
+        "sha256": hashlib.sha256(attribute.raw).hexdigest(),
+        "head": head,
+    }
+
+
+def window_document(box: Box | None) -> JSONValue:
+    """``{"min":[x,y],"max":[x,y]}``, or None."""
+    return box and {"min": [box.x_min, box.y_min], "max": [box.x_max, box.y_max]}
+
+
+def iso_time(mtime_ns: int) -> str:
+    """ISO 8601 in UTC with microseconds; years outside 1..9999 as seconds since the epoch."""
+    try:
+        moment = _EPOCH + dt.timedelta(microseconds=mtime_ns // 1000)
+    except OverflowError:
+        return f"@{mtime_ns // 1_000_000_000}"
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def json_float(value: float | None) -> JSONValue:
+    """A float for JSON, which has no word for NaN and the infinities."""
+    if value is None or math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def _part(part: Part, header: Header, stored: bool) -> JSONValue:
+    return {
+        "index": part.index,
+        "name": _escaped(part.name),
+        "type": _escaped(part.type),
+        "view": _escaped(part.view),
+        "data_window": window_document(part.data_window),
+        "display_window": window_document(part.display_window),
+        "compression": part.compression,
+        "line_order": part.line_order,
+        "pixel_aspect_ratio": json_float(part.pixel_aspect_ratio),
+        "tile": part.tile and part.tile._asdict(),
+        "chunk_count": part.chunk_count,
+        "channels": _channels(part, header),
+        "attributes": [
+            {
+                "name": escape_text(attribute.name),
+                "type": escape_text(attribute.type),
+                "value": stored_value(attribute) if stored else attribute.value,
+            }
+            for attribute in part.attributes
+        ],
+    }
+
+
+def _channels(part: Part, header: Header) -> list[JSONValue]:
+    documents: list[JSONValue] = []
+    for channel, place in zip(part.channels, channel_places(header, part), strict=True):
+        documents.append(
+            {
+                "name": escape_text(channel.name),
+                "layer": escape_text(place.layer),
+                "component": escape_text(place.component),
+                "view": _escaped(place.view),
+                "type": channel.type,
+                "x_sampling": channel.x_sampling,
+                "y_sampling": channel.y_sampling,
+                "p_linear": channel.p_linear,
+            }
+        )
+    return documents
+
+
+def _escaped(text: str | None) -> str | None:
+    return None if text is None else escape_text(text)
