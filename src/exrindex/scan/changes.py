@@ -1,0 +1,132 @@
+"""Which of the files found have to be read: those the store does not list as they are now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from exrindex.model import Failure, FileRef, Integrity
+from exrindex.naming import normalize_path
+from exrindex.rows import PathMaps
+from exrindex.scan.report import Counts
+from exrindex.source.base import Found
+from exrindex.store.base import Store
+
+# Files looked up together; also the most that one place's doublets are searched in.
+LOOKUP_FILES = 1000
+
+# Time stamps of files tick in steps (a kernel tick at best, a second on old file systems). A
+# broken file that was read within one step of its last change may have been finished since with
+# the same size and time, so it is read again.
+_TICK_US = 2_000_000
+
+
+class Chunk(NamedTuple):
+    """Files to read, and what could not be listed, from one stretch of the walk."""
+
+    refs: list[FileRef]
+    failures: list[Failure]
+
+
+class _Known(NamedTuple):
+    size: int
+    mtime_us: int
+    integrity: str
+    inspected_us: int
+    has_failure: bool
+
+    def is_current(self, ref: FileRef) -> bool:
+        if self.has_failure or (self.size, self.mtime_us) != (ref.size, ref.mtime_ns // 1000):
+            return False
+        settled = self.inspected_us - self.mtime_us > _TICK_US
+        return settled or self.integrity in (Integrity.OK, Integrity.UNCHECKED)
+
+
+class ChangeFinder:
+    """Cuts a walk into chunks and drops what the store already has.
+
+    Holds what the store knows of the directories of the current chunk only. ``compare`` False
+    (--force) reads everything; ``store`` None is an empty store.
+    """
+
+    def __init__(
+        self, store: Store | None, counts: Counts, path_maps: PathMaps, *, compare: bool
+    ) -> None:
+        self._store = store
+        self._counts = counts
+        self._path_maps = path_maps
+        self._compare = compare
+        self._known: dict[str, dict[str, _Known]] = {}
+
+    def chunks(self, walk: Iterable[Found]) -> Iterator[Chunk]:
+        """The changed files and the failures of each stretch of the walk."""
+        walk = iter(walk)
+        while stretch := list(islice(walk, LOOKUP_FILES)):
+            yield self._sift(stretch)
+
+    def known_at(self, place: str) -> bool:
+        """Whether the store lists a file at a place of the latest chunk."""
+        return place in self._known.get(_directory(place), ())
+
+    def _sift(self, stretch: list[Found]) -> Chunk:
+        refs: dict[str, FileRef] = {}
+        failures: dict[str, Failure] = {}
+        for found in stretch:
+            if isinstance(found, FileRef):
+                place = normalize_path(found.uri, self._path_maps)
+                self._counts.found += 1
+                if place in refs:
+                    self._counts.skipped["another file of this chunk stands at the same place"] += 1
+                    self._counts.found -= 1
+                    continue
+                refs[place] = found
+            elif isinstance(found, Failure):
+                failures[normalize_path(found.uri, self._path_maps)] = found
+            else:
+                self._counts.skipped[found.reason] += 1
+        self._learn({_directory(place) for place in refs})
+        changed = [ref for place, ref in refs.items() if not self._is_unchanged(place, ref)]
+        return Chunk(changed, list(failures.values()))
+
+    def _is_unchanged(self, place: str, ref: FileRef) -> bool:
+        known = self._known.get(_directory(place), {}).get(place)
+        if not self._compare or known is None or not known.is_current(ref):
+            return False
+        self._counts.unchanged += 1
+        self._counts.add_broken(known.integrity)
+        return True
+
+    def _learn(self, directories: set[str]) -> None:
+        if self._store is None:
+            return
+        new = sorted(directories - self._known.keys())
+        self._known = {name: self._known[name] for name in directories & self._known.keys()}
+        if new:
+            self._known.update({name: {} for name in new})
+            for directory, place, known in _rows(self._store.known(new)):
+                self._known[directory][place] = known
+
+
+def _rows(table: pa.Table) -> Iterator[tuple[str, str, _Known]]:
+    times = {name: table[name].cast(pa.int64()).to_pylist() for name in ("mtime", "last_inspected")}
+    facts = zip(
+        table["size_bytes"].to_pylist(),
+        times["mtime"],
+        table["integrity"].to_pylist(),
+        times["last_inspected"],
+        table["has_failure"].to_pylist(),
+        strict=True,
+    )
+    yield from zip(
+        table["directory"].to_pylist(),
+        table["file_path_normalized"].to_pylist(),
+        (_Known(*fact) for fact in facts),
+        strict=True,
+    )
+
+
+def _directory(place: str) -> str:
+    return place.rpartition("/")[0] or "/"

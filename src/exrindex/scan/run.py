@@ -1,0 +1,287 @@
+"""One scan: walk → skip the unchanged → parse in a pool → commit → report.
+
+The store is the only checkpoint: what is committed is skipped by the next scan, so a scan that
+was killed is finished by running it again.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import getpass
+import os
+import socket
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import closing
+from functools import partial
+from itertools import chain, islice
+
+import orjson
+import pyarrow as pa
+
+from exrindex.errors import ExrIndexError, StoreError, Terminated
+from exrindex.model import Failure, FileRef
+from exrindex.naming import escape_text, normalize_path
+from exrindex.pool import ordered_map, process_executor
+from exrindex.rows import make_batch
+from exrindex.scan.changes import ChangeFinder
+from exrindex.scan.prune import vanished
+from exrindex.scan.report import Counts, Notify, Report, ScanOptions
+from exrindex.source import LocalSource, Source, listing
+from exrindex.store.base import SchemaState, Store
+from exrindex.tables import SCANS, Batch, concat_batches
+from exrindex.work import ChunkIndexer
+
+# Files per task: small enough to spread over the workers, large enough to make the cost of
+# handing it over vanish.
+_TASK_FILES = 200
+
+# A task that takes longer than this is taken to hang: a minute, and two seconds a file.
+_TASK_SECONDS, _FILE_SECONDS = 60.0, 2.0
+
+
+def scan(
+    source: Source,
+    store: Store,
+    options: ScanOptions,
+    *,
+    roots: Sequence[str],
+    notify: Notify = lambda counts: None,
+    executor: Callable[[], Executor] | None = None,
+) -> Report:
+    """Index what ``source`` finds into ``store``.
+
+    ``roots`` are recorded and, with ``prune``, searched for what has vanished. ``executor``
+    makes the pool (by default of local processes). ``notify`` hears the running totals.
+    Raises ``StoreError``; whatever was committed before stays.
+    """
+    if executor is None:
+        executor = partial(process_executor, options.workers, options.start_method)
+    run = _Run(source, store, options, roots, notify, executor)
+    return run.dry() if options.dry_run else run.wet()
+
+
+class _Run:
+    """The state of one scan."""
+
+    def __init__(
+        self,
+        source: Source,
+        store: Store,
+        options: ScanOptions,
+        roots: Sequence[str],
+        notify: Notify,
+        executor: Callable[[], Executor],
+    ) -> None:
+        self.source = source
+        self.store = store
+        self.options = options
+        self.notify = notify
+        self.executor = executor
+        self.counts = Counts()
+        self.started = time.monotonic()
+        self.started_at = _now()
+        self.report = Report(str(uuid.uuid4()), store.url, list(roots), self.counts)
+        self.report.dry_run = options.dry_run
+        if isinstance(source, LocalSource):
+            self.report.root_failures = source.check_roots()
+        self.waiting: list[Batch] = []
+        self.waiting_places: set[str] = set()
+        self.walk_failed = False
+
+    # --- the two ways to run ---
+
+    def wet(self) -> Report:
+        """Scan for real. The run is recorded even when it is interrupted."""
+        if self.store.state() is SchemaState.NEW:
+            self.store.create()
+        self.store.require()
+        self._record(exit_status=None)
+        try:
+            with closing(self._batches()) as batches:
+                for batch in batches:
+                    self._add(batch)
+            self._commit()
+            self._settle()
+        except (KeyboardInterrupt, ExrIndexError) as error:
+            self._record_end_of(error)
+            raise
+        self.report.seconds = time.monotonic() - self.started
+        self._record(exit_status=self.report.exit_status)
+        return self.report
+
+    def dry(self) -> Report:
+        """Say what a scan would do: no file is opened and nothing is written."""
+        state = self.store.state()
+        if state is not SchemaState.NEW:
+            self.store.require()
+        store = None if state is SchemaState.NEW else self.store
+        finder = self._finder(store)
+        for refs, failures in finder.chunks(self.source.walk()):
+            for ref in refs:
+                if finder.known_at(normalize_path(ref.uri, self.options.path_maps)):
+                    self.counts.updated += 1
+                else:
+                    self.counts.inserted += 1
+            self._count_failures([str(failure.code) for failure in failures])
+            self.notify(self.counts)
+        if store is not None and self.options.prune:
+            self.counts.retired = sum(len(places) for places in self._vanished())
+        self.report.seconds = time.monotonic() - self.started
+        return self.report
+
+    # --- from files to batches ---
+
+    def _finder(self, store: Store | None) -> ChangeFinder:
+        return ChangeFinder(
+            store, self.counts, self.options.path_maps, compare=not self.options.force
+        )
+
+    def _batches(self) -> Generator[Batch, None, None]:
+        """Parse what changed; in this process if it is a single task, else in the pool."""
+        indexer = ChunkIndexer(self.source, self.started_at, self.options.path_maps)
+        tasks = self._tasks()
+        first = list(islice(tasks, 2))
+        if len(first) < 2:
+            yield from map(indexer, first)
+            return
+        yield from ordered_map(
+            indexer,
+            chain(first, tasks),
+            executor=self.executor,
+            window=self.options.workers * 3,
+            on_crash=indexer.crashed,
+            timeout=lambda refs: _TASK_SECONDS + _FILE_SECONDS * len(refs),
+        )
+
+    def _tasks(self) -> Iterator[list[FileRef]]:
+        size = min(_TASK_FILES, self.options.commit_files)
+        for refs, failures in self._finder(self.store).chunks(self.source.walk()):
+            if failures:
+                self._add_walk_failures(failures)
+            self.notify(self.counts)
+            for start in range(0, len(refs), size):
+                yield refs[start : start + size]
+
+    def _add_walk_failures(self, failures: list[Failure]) -> None:
+        self.walk_failed = True
+        self._add(make_batch([], failures, self.started_at, self.options.path_maps))
+
+    # --- from batches to the store ---
+
+    def _add(self, batch: Batch) -> None:
+        """Keep a batch for the next transaction; commit when there is enough."""
+        places = {
+            place
+            for table in ("files", "failures")
+            for place in batch[table]["file_path_normalized"].to_pylist()
+        }
+        if not places.isdisjoint(self.waiting_places):
+            self._commit()
+        self.waiting.append(batch)
+        self.waiting_places |= places
+        if len(self.waiting_places) >= self.options.commit_files:
+            self._commit()
+
+    def _commit(self) -> None:
+        if not self.waiting:
+            return
+        batch = concat_batches(self.waiting)
+        done = self.store.upsert(batch)
+        self.waiting, self.waiting_places = [], set()
+        counts = self.counts
+        counts.inserted += done.inserted
+        counts.retired += done.retired
+        counts.updated += done.updated
+        if self.options.force:
+            counts.updated += done.confirmed
+        else:
+            counts.unchanged += done.confirmed
+        for integrity, count in Counter(batch["files"]["integrity"].to_pylist()).items():
+            counts.add_broken(integrity, count)
+        self._count_failures(batch["failures"]["code"].to_pylist())
+        self.notify(counts)
+
+    def _count_failures(self, codes: Sequence[str]) -> None:
+        self.counts.failed += len(codes)
+        self.counts.failures.update(codes)
+
+    # --- what is gone ---
+
+    def _settle(self) -> None:
+        """After a complete walk: retire what vanished, close failures that it disproves."""
+        at = _now()
+        if self.options.prune:
+            for places in self._vanished():
+                self.counts.retired += self.store.retire(places, at)
+        if not isinstance(self.source, LocalSource):
+            return
+        everything = self.options.prune and not self.walk_failed and not self.source.is_selective
+        for root in self._open_roots():
+            self.store.close_failures(
+                normalize_path(root, self.options.path_maps),
+                self.started_at,
+                at,
+                everything=everything,
+            )
+
+    def _vanished(self) -> Iterator[list[str]]:
+        for root in self._open_roots():
+            if os.path.isdir(root):
+                yield from vanished(
+                    self.store, root, listing, self.options.path_maps, self.report.warnings.append
+                )
+
+    def _open_roots(self) -> list[str]:
+        failed = {failure.uri for failure in self.report.root_failures}
+        return [root for root in self.report.roots if root not in failed]
+
+    # --- the run's own row ---
+
+    def _record_end_of(self, error: BaseException) -> None:
+        """Record how the run ended, unless the store itself is what failed."""
+        if isinstance(error, StoreError):
+            return
+        self.report.seconds = time.monotonic() - self.started
+        status = error.exit_code if isinstance(error, ExrIndexError | Terminated) else 130
+        self._record(exit_status=status)
+
+    def _record(self, *, exit_status: int | None) -> None:
+        finished = exit_status is not None
+        row = {
+            "scan_id": self.report.scan_id,
+            "started_at": self.started_at,
+            "finished_at": _now() if finished else None,
+            "host": socket.gethostname(),
+            "user": _user(),
+            "roots": _json([escape_text(root) for root in self.report.roots]),
+            "options": _json(
+                {
+                    "workers": self.options.workers,
+                    "commit_files": self.options.commit_files,
+                    "force": self.options.force,
+                    "prune": self.options.prune,
+                }
+            ),
+            "counts": _json(self.report.document()) if finished else None,
+            "exit_status": exit_status,
+        }
+        self.store.record_scan(pa.Table.from_pylist([row], schema=SCANS))
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value).decode()

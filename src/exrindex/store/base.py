@@ -1,0 +1,132 @@
+"""What every store can do. A store knows tables of rows and vectors; it knows no EXR."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from exrindex.tables import Batch
+
+
+class Upserted(NamedTuple):
+    """What one ``upsert`` did, in files.
+
+    ``updated`` rows changed (size, mtime, integrity, or they were retired before),
+    ``confirmed`` rows were found as recorded; ``retired`` rows gave way to another header or
+    to a failure; ``failed`` counts failures written.
+    """
+
+    inserted: int
+    updated: int
+    confirmed: int
+    retired: int
+    failed: int
+
+
+class SchemaState(StrEnum):
+    """What a store holds: nothing, tables that are not ours, ours but other, or ours."""
+
+    NEW = "new"
+    FOREIGN = "foreign"
+    INCOMPATIBLE = "incompatible"
+    READY = "ready"
+
+
+class Problem(NamedTuple):
+    """Something ``schema check`` found: what is wrong, and what to do about it."""
+
+    what: str
+    remedy: str
+
+
+class VectorColumn(StrEnum):
+    """The two vectors a neighbour search can go by."""
+
+    METADATA = "metadata_embedding"
+    CHANNELS = "channel_fingerprint"
+
+
+class Store(Protocol):
+    """A place for rows. Every method may raise ``StoreError``.
+
+    A method is one transaction: it happens wholly or not at all, and nothing is held open
+    between calls, so that others can read and write in between.
+    """
+
+    @property
+    def url(self) -> str:
+        """Where the store is, for people; never holds a secret."""
+
+    def state(self) -> SchemaState:
+        """Whether the tables are there and are the ones this version writes. Creates nothing."""
+
+    def create(self) -> bool:
+        """Make the tables that are missing; False if all were there.
+
+        Raises ``SchemaMismatch`` if tables of these names exist and are different.
+        """
+
+    def require(self) -> None:
+        """Raise ``SchemaMismatch`` (saying what differs and what to do) unless ``READY``."""
+
+    def check(self) -> list[Problem]:
+        """Verify columns, versions, uniqueness, orphans and vector norms."""
+
+    def row_counts(self) -> dict[str, int]:
+        """Rows of every table."""
+
+    def known(self, directories: Sequence[str]) -> pa.Table:
+        """The live files of some directories.
+
+        Columns: directory, file_path, file_path_normalized, size_bytes, mtime, integrity,
+        last_inspected, and has_failure (an open failure stands at the place, too).
+        """
+
+    def directories(self, root: str) -> list[str]:
+        """Directories at or below ``root`` (a normalised place) that hold live files, sorted."""
+
+    def upsert(self, batch: Batch) -> Upserted:
+        """Write one batch by the rules of docs/schema.md, all tables or none."""
+
+    def retire(self, places: Sequence[str], at: dt.datetime) -> int:
+        """Mark the live files at these places as gone and close their failures."""
+
+    def close_failures(
+        self, root: str, before: dt.datetime, at: dt.datetime, *, everything: bool
+    ) -> int:
+        """Close open failures at or below ``root`` that were last seen before a moment.
+
+        Only those a complete walk of the root disproves (stage ``list``, code ``vanished``),
+        unless ``everything``.
+        """
+
+    def record_scan(self, row: pa.Table) -> None:
+        """Write one row of ``scans``, in place of an earlier one with its ``scan_id``."""
+
+    def nearest(
+        self,
+        vector: NDArray[np.float32],
+        column: VectorColumn,
+        *,
+        limit: int,
+        where: str | None,
+        by_sequence: bool,
+    ) -> pa.Table:
+        """The live files nearest to a unit vector, by cosine distance, exactly.
+
+        Columns: file_path, distance, file_id; with ``by_sequence`` one row per sequence (or
+        per file outside of any) and also sequence_path, first_frame, last_frame, frame_count.
+        ``where`` is a SQL condition on ``files``; raises ``UsageError`` if it is not one.
+        """
+
+    def sql(self, statement: str) -> pa.Table:
+        """Run one read-only statement; raises ``UsageError`` if it is wrong or would write."""
+
+    def close(self) -> None:
+        """Let go of everything."""

@@ -1,0 +1,282 @@
+"""The embedded catalog: a DuckDB file."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from exrindex.errors import SchemaMismatch, StoreError, UsageError
+from exrindex.store import duckschema
+from exrindex.store.base import Problem, SchemaState, Upserted, VectorColumn
+from exrindex.store.duckfile import DuckFile
+from exrindex.store.nearest import nearest_query
+from exrindex.store.upsert import CONTENT_LOST, plan_upsert
+from exrindex.tables import CHILD_TABLES, EMBEDDING_VERSION, TABLES, Batch
+
+T = TypeVar("T")
+
+_KNOWN = """
+SELECT directory, file_path, file_path_normalized, size_bytes, mtime, integrity, last_inspected,
+       file_path_normalized IN
+           (SELECT file_path_normalized FROM failures WHERE resolved_at IS NULL) AS has_failure
+FROM files
+WHERE retired_at IS NULL AND directory IN (SELECT directory FROM wanted)
+"""
+
+_EXISTING = """
+SELECT file_id, file_path_normalized, header_hash, size_bytes, mtime, integrity,
+       retired_at IS NOT NULL AS is_retired
+FROM files
+WHERE directory IN (SELECT directory FROM incoming)
+  AND file_path_normalized IN (SELECT file_path_normalized FROM incoming)
+"""
+
+_TOUCH = """
+UPDATE files SET last_inspected = t.last_inspected, inspection_count = inspection_count + 1,
+                 size_bytes = t.size_bytes, mtime = t.mtime, integrity = t.integrity,
+                 retired_at = NULL
+FROM touched t WHERE files.file_id = t.file_id::UUID
+"""
+
+_RETIRE = """
+UPDATE files SET retired_at = r.at
+FROM replaced r WHERE files.file_id = r.file_id::UUID AND files.retired_at IS NULL
+"""
+
+_RESOLVE_FAILURES = """
+UPDATE failures SET resolved_at = r.last_inspected
+FROM read r WHERE failures.file_path_normalized = r.file_path_normalized AND resolved_at IS NULL
+"""
+
+_REPEAT_FAILURES = """
+UPDATE failures SET last_seen = f.last_seen, attempts = attempts + 1, stage = f.stage,
+                    code = f.code, "offset" = f."offset", reason = f.reason,
+                    size_bytes = f.size_bytes, mtime = f.mtime
+FROM failing f
+WHERE failures.file_path_normalized = f.file_path_normalized AND failures.resolved_at IS NULL
+"""
+
+_NEW_FAILURES = """
+INSERT INTO failures BY NAME SELECT * FROM failing WHERE file_path_normalized NOT IN
+    (SELECT file_path_normalized FROM failures WHERE resolved_at IS NULL)
+"""
+
+_RETIRE_LOST = f"""
+UPDATE files SET retired_at = f.last_seen
+FROM failing f WHERE files.file_path_normalized = f.file_path_normalized
+    AND files.retired_at IS NULL AND f.code IN {CONTENT_LOST}
+"""
+
+_BELOW = "({column} = $root OR starts_with({column}, rtrim($root, '/') || '/'))"
+
+
+class DuckStore:
+    """A ``Store`` in one DuckDB file. The file is made by ``create``, its folder is not."""
+
+    def __init__(self, path: Path, *, wait_seconds: float = 60.0) -> None:
+        self._file = DuckFile(path, wait_seconds)
+
+    @property
+    def url(self) -> str:
+        return f"duckdb://{self._file.path}"
+
+    def state(self) -> SchemaState:
+        if not self._file.exists():
+            return SchemaState.NEW
+        return self._read(duckschema.schema_state)
+
+    def create(self) -> bool:
+        folder = self._file.path.parent
+        if not folder.is_dir():
+            raise StoreError(f"{folder} is not a directory; create it or name another with --store")
+        with self._file.writing() as connection:
+            return self._named(lambda: duckschema.create_tables(connection))
+
+    def require(self) -> None:
+        self._read(lambda connection: self._named(lambda: duckschema.require_ready(connection)))
+
+    def check(self) -> list[Problem]:
+        try:
+            self.require()
+        except SchemaMismatch as error:
+            return [Problem(str(error), "exrindex schema create")]
+        return self._read(duckschema.check_rows)
+
+    def row_counts(self) -> dict[str, int]:
+        def count(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+            return {
+                table: connection.sql(f"SELECT count(*) FROM {table}").fetchall()[0][0]
+                for table in TABLES
+            }
+
+        return self._read(count)
+
+    def known(self, directories: Sequence[str]) -> pa.Table:
+        def read(connection: duckdb.DuckDBPyConnection) -> pa.Table:
+            wanted = pa.table({"directory": pa.array(directories, pa.string())})
+            connection.register("wanted", wanted)
+            return connection.sql(_KNOWN).to_arrow_table()
+
+        return self._read(read)
+
+    def directories(self, root: str) -> list[str]:
+        below = _BELOW.format(column="directory")
+        query = f"SELECT DISTINCT directory FROM files WHERE retired_at IS NULL AND {below}"
+
+        def read(connection: duckdb.DuckDBPyConnection) -> list[str]:
+            rows = connection.sql(query, params={"root": root}).fetchall()
+            return sorted(directory for (directory,) in rows)
+
+        return self._read(read)
+
+    def upsert(self, batch: Batch) -> Upserted:
+        with self._file.writing() as connection:
+            return _upsert(connection, batch)
+
+    def retire(self, places: Sequence[str], at: dt.datetime) -> int:
+        gone = pa.table({"place": pa.array(places, pa.string())})
+        with self._file.writing() as connection:
+            connection.register("gone", gone)
+            _run(
+                connection,
+                "UPDATE failures SET resolved_at = $at WHERE resolved_at IS NULL"
+                " AND file_path_normalized IN (SELECT place FROM gone)",
+                {"at": at},
+            )
+            return _run(
+                connection,
+                "UPDATE files SET retired_at = $at WHERE retired_at IS NULL"
+                " AND file_path_normalized IN (SELECT place FROM gone)",
+                {"at": at},
+            )
+
+    def close_failures(
+        self, root: str, before: dt.datetime, at: dt.datetime, *, everything: bool
+    ) -> int:
+        below = _BELOW.format(column="file_path_normalized")
+        with self._file.writing() as connection:
+            return _run(
+                connection,
+                f"UPDATE failures SET resolved_at = $at WHERE resolved_at IS NULL AND {below}"
+                " AND last_seen < $before AND ($everything OR stage = 'list' OR code = 'vanished')",
+                {"at": at, "root": root, "before": before, "everything": everything},
+            )
+
+    def record_scan(self, row: pa.Table) -> None:
+        with self._file.writing() as connection:
+            connection.register("run", row)
+            _run(connection, "DELETE FROM scans WHERE scan_id IN (SELECT scan_id::UUID FROM run)")
+            _run(connection, "INSERT INTO scans BY NAME SELECT * FROM run")
+
+    def nearest(
+        self,
+        vector: NDArray[np.float32],
+        column: VectorColumn,
+        *,
+        limit: int,
+        where: str | None,
+        by_sequence: bool,
+    ) -> pa.Table:
+        query = nearest_query(column.value, len(vector), where, by_sequence=by_sequence)
+        params = {"vector": vector.tolist(), "version": EMBEDDING_VERSION, "k": limit}
+
+        def read(connection: duckdb.DuckDBPyConnection) -> pa.Table:
+            if where is not None:
+                _require_single(connection, f"SELECT 1 FROM files WHERE (\n{where}\n)")
+            return connection.sql(query, params=params).to_arrow_table()
+
+        return self._read(read, users_sql=where is not None)
+
+    def sql(self, statement: str) -> pa.Table:
+        def read(connection: duckdb.DuckDBPyConnection) -> pa.Table:
+            _require_single(connection, statement)
+            relation = connection.sql(statement)
+            if relation is None:
+                raise UsageError("the statement returns no rows; give a SELECT")
+            return relation.to_arrow_table()
+
+        return self._read(read, users_sql=True)
+
+    def close(self) -> None:
+        """Nothing is held open between calls."""
+
+    def _read(
+        self, work: Callable[[duckdb.DuckDBPyConnection], T], *, users_sql: bool = False
+    ) -> T:
+        with self._reading(users_sql) as connection:
+            return work(connection)
+
+    def _reading(self, users_sql: bool) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        if not self._file.exists():
+            raise SchemaMismatch(f"no catalog at {self._file.path} yet; run: exrindex scan PATH")
+        return self._file.reading(users_sql=users_sql)
+
+    def _named(self, work: Callable[[], T]) -> T:
+        """Say in a schema error which file it is about."""
+        try:
+            return work()
+        except SchemaMismatch as error:
+            raise SchemaMismatch(f"{self._file.path}: {error}") from None
+
+
+def _upsert(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Upserted:
+    files = batch["files"]
+    connection.register("incoming", files.select(["file_path_normalized", "directory"]))
+    existing = connection.sql(_EXISTING).to_arrow_table()
+    plan = plan_upsert(files, existing)
+    if plan.insert:
+        _insert(connection, batch, plan.insert)
+    if plan.touch.num_rows:
+        connection.register("touched", plan.touch)
+        _run(connection, _TOUCH)
+    retired = 0
+    if plan.retire.num_rows:
+        connection.register("replaced", plan.retire)
+        retired += _run(connection, _RETIRE)
+    if files.num_rows:
+        connection.register("read", files.select(["file_path_normalized", "last_inspected"]))
+        _run(connection, _RESOLVE_FAILURES)
+    failed = batch["failures"].num_rows
+    if failed:
+        connection.register("failing", batch["failures"])
+        _run(connection, _REPEAT_FAILURES)
+        _run(connection, _NEW_FAILURES)
+        retired += _run(connection, _RETIRE_LOST)
+    confirmed = plan.touch.num_rows - plan.updated
+    return Upserted(len(plan.insert), plan.updated, confirmed, retired, failed)
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, batch: Batch, file_ids: list[str]) -> None:
+    """Insert the rows of these files into ``files`` and its children."""
+    everything = len(file_ids) == batch["files"].num_rows
+    wanted = pa.array(file_ids, pa.string())
+    for table in ("files", *CHILD_TABLES):
+        rows = batch[table]
+        if not everything:
+            rows = rows.filter(pc.is_in(rows["file_id"], value_set=wanted))
+        connection.register("fresh", rows)
+        _run(connection, f"INSERT INTO {table} BY NAME SELECT * FROM fresh")
+
+
+def _run(
+    connection: duckdb.DuckDBPyConnection, statement: str, params: dict[str, object] | None = None
+) -> int:
+    """Execute a statement and return how many rows it changed."""
+    ((count,),) = connection.execute(statement, params or {}).fetchall()
+    return int(count)
+
+
+def _require_single(connection: duckdb.DuckDBPyConnection, statement: str) -> None:
+    """Refuse several statements in one text, which would slip past a condition's brackets."""
+    statements = connection.extract_statements(statement)
+    if len(statements) != 1:
+        raise UsageError(f"one SQL statement is wanted, {len(statements)} were given")

@@ -1,0 +1,150 @@
+"""Opening a DuckDB file for one transaction, waiting for its lock, and naming what goes wrong.
+
+DuckDB allows one process at a time: whoever has the file open for writing keeps all others out.
+So nobody holds it longer than one transaction, and everybody waits for its turn.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from exrindex.errors import (
+    ExrIndexError,
+    SchemaMismatch,
+    StoreConflict,
+    StoreError,
+    StoreLocked,
+    StoreUnavailable,
+    UsageError,
+)
+
+_FIRST_WAIT, _LONGEST_WAIT = 0.005, 0.1
+_SQL_HINT = "see docs/schema.md for tables and columns"
+
+# Every class of duckdb's that it may raise → ours. The first match along the class's bases wins.
+TRANSLATION: dict[type[duckdb.Error], type[ExrIndexError]] = {
+    duckdb.ParserException: UsageError,
+    duckdb.SyntaxException: UsageError,
+    duckdb.BinderException: UsageError,
+    duckdb.CatalogException: UsageError,
+    duckdb.ConversionException: UsageError,
+    duckdb.OutOfRangeException: UsageError,
+    duckdb.TypeMismatchException: UsageError,
+    duckdb.InvalidInputException: UsageError,
+    duckdb.InvalidTypeException: UsageError,
+    duckdb.NotImplementedException: UsageError,
+    duckdb.PermissionException: UsageError,
+    duckdb.ProgrammingError: UsageError,
+    duckdb.TransactionException: StoreConflict,
+    duckdb.ConstraintException: StoreConflict,
+    duckdb.IntegrityError: StoreConflict,
+    duckdb.ConnectionException: StoreUnavailable,
+    duckdb.HTTPException: StoreUnavailable,
+    duckdb.Error: StoreError,
+}
+
+
+def translate(error: duckdb.Error, path: Path, *, users_sql: bool = False) -> ExrIndexError:
+    """Our name for a DuckDB error, with the file and what to do about it.
+
+    An error in SQL is the user's only where the user wrote it; in ours it is the store's.
+    """
+    text = _first_line(error)
+    if isinstance(error, duckdb.IOException):
+        return _translate_io(text, path)
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return StoreError(f"{path}: DuckDB ran out of memory: {text}")
+    kind = next(TRANSLATION[base] for base in type(error).__mro__ if base in TRANSLATION)
+    if kind is UsageError and not users_sql:
+        return StoreError(f"{path}: {text}")
+    if kind is UsageError:
+        return UsageError(f"{text}\n{_SQL_HINT}")
+    return kind(f"{path}: {text}")
+
+
+def _translate_io(text: str, path: Path) -> ExrIndexError:
+    if "Could not set lock" in text:
+        return StoreLocked(f"{path}: {text}")
+    if "not a valid DuckDB database" in text:
+        return SchemaMismatch(
+            f"{path} is not a DuckDB database; name another file with --store, "
+            "or move this one away"
+        )
+    if "No space left" in text or "File too large" in text:
+        return StoreError(f"{path}: the disk is full: {text}; free space and run the command again")
+    if "version" in text and "DuckDB" in text:
+        return SchemaMismatch(
+            f"{path} was written by another version of DuckDB than the {duckdb.__version__} here: "
+            f"{text}"
+        )
+    return StoreUnavailable(f"{path}: {text}")
+
+
+def _first_line(error: duckdb.Error) -> str:
+    return str(error).strip().partition("\n\n")[0]
+
+
+class DuckFile:
+    """One DuckDB file; opened anew for every transaction."""
+
+    def __init__(self, path: Path, wait_seconds: float) -> None:
+        self.path = path
+        self.wait_seconds = wait_seconds
+
+    def exists(self) -> bool:
+        return self.path.exists()
+
+    @contextmanager
+    def reading(self, *, users_sql: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A read-only connection that cannot reach other files either."""
+        connection = self._open(read_only=True)
+        try:
+            connection.execute("SET enable_external_access = false")
+            connection.execute("SET lock_configuration = true")
+            yield connection
+        except duckdb.Error as error:
+            raise translate(error, self.path, users_sql=users_sql) from error
+        finally:
+            connection.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection inside one transaction: committed at the end, rolled back on any error."""
+        connection = self._open(read_only=False)
+        try:
+            connection.execute("BEGIN")
+            yield connection
+            connection.execute("COMMIT")
+        except duckdb.Error as error:
+            raise translate(error, self.path) from error
+        finally:
+            # Closing without a commit rolls back.
+            connection.close()
+
+    def _open(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        """Open the file, waiting for other processes up to ``wait_seconds``."""
+        deadline = time.monotonic() + self.wait_seconds
+        wait = _FIRST_WAIT
+        while True:
+            try:
+                connection = duckdb.connect(self.path, read_only=read_only)
+                break
+            except duckdb.Error as error:
+                translated = translate(error, self.path)
+                if not isinstance(translated, StoreLocked):
+                    raise translated from error
+                if time.monotonic() >= deadline:
+                    raise StoreLocked(
+                        f"{translated}\nwaited {self.wait_seconds:g} s for it; try again when "
+                        "that process is done, or wait longer with EXRINDEX_LOCK_WAIT=SECONDS"
+                    ) from error
+            time.sleep(random.uniform(wait / 2, wait))
+            wait = min(wait * 2, _LONGEST_WAIT)
+        connection.execute("SET TimeZone = 'UTC'")
+        return connection

@@ -1,0 +1,65 @@
+"""The unit of work: some files in, one Arrow batch out. The file to open first.
+
+Everything here is picklable and runs in worker processes. A bad file is a value: it becomes a
+``Failure`` in the batch and never an exception.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from exrindex.embed import embed_header
+from exrindex.inspection import failure_of, inspect_file
+from exrindex.model import Failure, FailureCode, FileRef, Indexed, Stage
+from exrindex.rows import PathMaps, make_batch
+from exrindex.source.base import Source
+from exrindex.tables import Batch
+
+
+def index_file(source: Source, ref: FileRef) -> Indexed | Failure:
+    """Inspect one file and place it in vector space."""
+    found = inspect_file(source, ref)
+    if isinstance(found, Failure):
+        return found
+    vectors = embed_header(found.header)
+    return Indexed(
+        found.ref,
+        found.header,
+        found.integrity,
+        vectors.metadata,
+        vectors.fingerprint,
+        vectors.part_fingerprints,
+    )
+
+
+def index_chunk(
+    source: Source, refs: Sequence[FileRef], seen_at: dt.datetime, path_maps: PathMaps = ()
+) -> Batch:
+    """Every row of these files, bad ones included as failures."""
+    results = [index_file(source, ref) for ref in refs]
+    return make_batch(
+        [result for result in results if isinstance(result, Indexed)],
+        [result for result in results if isinstance(result, Failure)],
+        seen_at,
+        path_maps,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkIndexer:
+    """``index_chunk`` with everything but the files bound: what a pool calls."""
+
+    source: Source
+    seen_at: dt.datetime
+    path_maps: PathMaps = ()
+
+    def __call__(self, refs: Sequence[FileRef]) -> Batch:
+        return index_chunk(self.source, refs, self.seen_at, self.path_maps)
+
+    def crashed(self, ref: FileRef, code: FailureCode) -> Batch:
+        """The batch of a file whose inspection killed its worker or did not end."""
+        what = "took too long" if code is FailureCode.TIMEOUT else "killed its worker process"
+        failure = failure_of(ref, Stage.READ, code, f"inspecting the file {what}, twice")
+        return make_batch([], [failure], self.seen_at, self.path_maps)
