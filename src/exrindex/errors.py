@@ -89,10 +89,12 @@ class HeaderTruncated(HeaderError):
         self.needed = needed
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, raised where Ctrl-C would be: the scan ends in the same orderly way."""
+class Interrupted(BaseException):
+    """Ctrl-C (130) or SIGTERM (143). No error, so nothing that handles errors can swallow it."""
 
-    exit_code: ClassVar[int] = 143
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(exit_code)
+        self.exit_code = exit_code
 
 
 class StoreError(ExrIndexError):

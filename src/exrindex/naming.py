@@ -215,7 +215,8 @@ def _layer_of_part(part_name: str, view: str | None) -> str:
     if view:
         if name == view:
             return ""
-        name = name.removesuffix("." + view).removeprefix(view + ".")
+        for separator in "._-":
+            name = name.removesuffix(separator + view).removeprefix(view + separator)
     return "" if name.lower() in BASE_PART_NAMES else name
 
 

@@ -22,7 +22,7 @@ from exrindex.document import (
     stored_value,
     window_document,
 )
-from exrindex.model import Attribute, Box, Failure, Indexed, Part
+from exrindex.model import Attribute, Box, Failure, Indexed
 from exrindex.naming import (
     channel_places,
     escape_text,

@@ -97,9 +97,10 @@ def _from_environment(settings: Settings, environ: Mapping[str, str]) -> Setting
             value = _READERS[field.name](_FROM_TEXT[field.name](text))
         except ValueError as error:
             raise SettingsError(f"{variable}={text}: {error}") from None
-        settings = replace(settings, **{field.name: value})
+        changes: dict[str, Any] = {field.name: value}
         if field.name == "store":
-            settings = replace(settings, store_from=variable)
+            changes["store_from"] = variable
+        settings = replace(settings, **changes)
     return settings
 
 

@@ -28,7 +28,8 @@ def vanished(
     if directories and listing(root) == set():
         warn(
             f"{root} is empty, but the store knows files below it: nothing was retired there. "
-            f"Is it mounted? If they are gone for good: exrindex scan --prune {os.path.dirname(root)}"
+            "Is it mounted? If they are gone for good: "
+            f"exrindex scan --prune {os.path.dirname(root)}"
         )
         return
     for start in range(0, len(directories), _DIRECTORIES):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from exrindex.model import Failure, Integrity, JSONValue
 from exrindex.naming import escape_text
@@ -53,15 +53,31 @@ class Counts:
         """Files that are dealt with."""
         return self.inserted + self.updated + self.unchanged + self.failed
 
-    def add_broken(self, integrity: str, count: int = 1) -> None:
-        """Count files of this integrity if it is one that loses pixels."""
-        if integrity in (Integrity.INCOMPLETE, Integrity.TRUNCATED):
-            self.broken[Integrity(integrity)] += count
+    def add_broken(self, integrity: str) -> bool:
+        """Count a file if its integrity is one that loses pixels; whether it is."""
+        if integrity not in (Integrity.INCOMPLETE, Integrity.TRUNCATED):
+            return False
+        self.broken[Integrity(integrity)] += 1
+        return True
+
+
+class Example(NamedTuple):
+    """A bad file, for people to read: its path, a failure code or an integrity, and why."""
+
+    path: str
+    code: str
+    reason: str
+
+
+MAX_EXAMPLES = 20
 
 
 @dataclass(slots=True)
 class Report:
-    """How a scan ended. ``warnings`` are sentences for people."""
+    """How a scan ended.
+
+    ``examples`` are the first ``MAX_EXAMPLES`` bad files; ``warnings`` are sentences.
+    """
 
     scan_id: str
     store: str
@@ -69,6 +85,7 @@ class Report:
     counts: Counts
     seconds: float = 0.0
     dry_run: bool = False
+    examples: list[Example] = field(default_factory=list)
     root_failures: list[Failure] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 

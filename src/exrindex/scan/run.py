@@ -12,24 +12,23 @@ import os
 import socket
 import time
 import uuid
-from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
 from functools import partial
-from itertools import chain, islice
+from itertools import chain, islice, starmap
 
 import orjson
 import pyarrow as pa
 
-from exrindex.errors import ExrIndexError, StoreError, Terminated
-from exrindex.model import Failure, FileRef
+from exrindex.errors import ExrIndexError, Interrupted, SourceError, StoreError
+from exrindex.model import Failure, FailureCode, FileRef, Integrity
 from exrindex.naming import escape_text, normalize_path
 from exrindex.pool import ordered_map, process_executor
 from exrindex.rows import make_batch
 from exrindex.scan.changes import ChangeFinder
 from exrindex.scan.prune import vanished
-from exrindex.scan.report import Counts, Notify, Report, ScanOptions
+from exrindex.scan.report import MAX_EXAMPLES, Counts, Example, Notify, Report, ScanOptions
 from exrindex.source import LocalSource, Source, listing
 from exrindex.store.base import SchemaState, Store
 from exrindex.tables import SCANS, Batch, concat_batches
@@ -41,6 +40,11 @@ _TASK_FILES = 200
 
 # A task that takes longer than this is taken to hang: a minute, and two seconds a file.
 _TASK_SECONDS, _FILE_SECONDS = 60.0, 2.0
+
+_BROKEN: dict[str, str] = {
+    Integrity.INCOMPLETE: "half rendered: parts of the picture were never written",
+    Integrity.TRUNCATED: "cut off: the file ends before its pixels do",
+}
 
 
 def scan(
@@ -88,6 +92,7 @@ class _Run:
         self.report.dry_run = options.dry_run
         if isinstance(source, LocalSource):
             self.report.root_failures = source.check_roots()
+            self._require_a_root()
         self.waiting: list[Batch] = []
         self.waiting_places: set[str] = set()
         self.walk_failed = False
@@ -106,7 +111,7 @@ class _Run:
                     self._add(batch)
             self._commit()
             self._settle()
-        except (KeyboardInterrupt, ExrIndexError) as error:
+        except (Interrupted, KeyboardInterrupt, ExrIndexError) as error:
             self._record_end_of(error)
             raise
         self.report.seconds = time.monotonic() - self.started
@@ -126,7 +131,9 @@ class _Run:
                     self.counts.updated += 1
                 else:
                     self.counts.inserted += 1
-            self._count_failures([str(failure.code) for failure in failures])
+            self._count_failures(
+                [Example(escape_text(f.uri), str(f.code), f.reason) for f in failures]
+            )
             self.notify(self.counts)
         if store is not None and self.options.prune:
             self.counts.retired = sum(len(places) for places in self._vanished())
@@ -160,8 +167,9 @@ class _Run:
     def _tasks(self) -> Iterator[list[FileRef]]:
         size = min(_TASK_FILES, self.options.commit_files)
         for refs, failures in self._finder(self.store).chunks(self.source.walk()):
-            if failures:
-                self._add_walk_failures(failures)
+            lasting = [failure for failure in failures if not self._is_missing_root(failure)]
+            if lasting:
+                self._add_walk_failures(lasting)
             self.notify(self.counts)
             for start in range(0, len(refs), size):
                 yield refs[start : start + size]
@@ -200,14 +208,26 @@ class _Run:
             counts.updated += done.confirmed
         else:
             counts.unchanged += done.confirmed
-        for integrity, count in Counter(batch["files"]["integrity"].to_pylist()).items():
-            counts.add_broken(integrity, count)
-        self._count_failures(batch["failures"]["code"].to_pylist())
+        self._count_broken(batch["files"])
+        self._count_failures(
+            list(starmap(Example, _columns(batch["failures"], "file_path", "code", "reason")))
+        )
         self.notify(counts)
 
-    def _count_failures(self, codes: Sequence[str]) -> None:
-        self.counts.failed += len(codes)
-        self.counts.failures.update(codes)
+    def _count_broken(self, files: pa.Table) -> None:
+        for path, integrity in _columns(files, "file_path", "integrity"):
+            if self.counts.add_broken(integrity):
+                self._keep_example(Example(path, integrity, _BROKEN[integrity]))
+
+    def _count_failures(self, failures: Sequence[Example]) -> None:
+        self.counts.failed += len(failures)
+        for failure in failures:
+            self.counts.failures[failure.code] += 1
+            self._keep_example(failure)
+
+    def _keep_example(self, example: Example) -> None:
+        if len(self.report.examples) < MAX_EXAMPLES:
+            self.report.examples.append(example)
 
     # --- what is gone ---
 
@@ -239,6 +259,18 @@ class _Run:
         failed = {failure.uri for failure in self.report.root_failures}
         return [root for root in self.report.roots if root not in failed]
 
+    def _require_a_root(self) -> None:
+        """Refuse to start where no root is there: most likely a typing error."""
+        failures = self.report.root_failures
+        if failures and len(failures) == len(self.report.roots):
+            raise SourceError(
+                "; ".join(f"{escape_text(failure.uri)}: {failure.reason}" for failure in failures)
+            )
+
+    def _is_missing_root(self, failure: Failure) -> bool:
+        """A root that does not exist is reported, but no file of that name is expected back."""
+        return failure.code is FailureCode.VANISHED and failure.uri in self.report.roots
+
     # --- the run's own row ---
 
     def _record_end_of(self, error: BaseException) -> None:
@@ -246,8 +278,7 @@ class _Run:
         if isinstance(error, StoreError):
             return
         self.report.seconds = time.monotonic() - self.started
-        status = error.exit_code if isinstance(error, ExrIndexError | Terminated) else 130
-        self._record(exit_status=status)
+        self._record(exit_status=getattr(error, "exit_code", 130))
 
     def _record(self, *, exit_status: int | None) -> None:
         finished = exit_status is not None
@@ -270,6 +301,11 @@ class _Run:
             "exit_status": exit_status,
         }
         self.store.record_scan(pa.Table.from_pylist([row], schema=SCANS))
+
+
+def _columns(table: pa.Table, *names: str) -> Iterator[tuple[str, ...]]:
+    """The rows of some text columns."""
+    return zip(*(table[name].to_pylist() for name in names), strict=True)
 
 
 def _now() -> dt.datetime:

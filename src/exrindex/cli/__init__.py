@@ -1,0 +1,48 @@
+"""The command line. Importing this loads no database, no Arrow and no EXR library."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+
+from exrindex.cli.app import app
+from exrindex.errors import ExrIndexError, Interrupted
+
+__all__ = ["app", "main"]
+
+
+def main() -> None:
+    """Run the command of ``sys.argv`` and exit with its code."""
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal's encoding cannot show must not end the program.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        app(prog_name="exrindex")
+    except ExrIndexError as error:
+        print(f"exrindex: {error}", file=sys.stderr)
+        return error.exit_code
+    except Interrupted as interruption:
+        print("exrindex: interrupted", file=sys.stderr)
+        return interruption.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has gone. Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else 1
+    return 0
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Leave once, in order; a second signal does not disturb the tidying up."""
+    for handled in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(handled, signal.SIG_IGN)
+    raise Interrupted(128 + number)

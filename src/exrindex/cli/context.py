@@ -1,0 +1,59 @@
+"""What every command is given: the global options, and what follows from them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from exrindex.settings import Settings
+    from exrindex.store.base import Store
+
+
+@dataclass
+class Context:
+    """What every command is given: the global options, and what follows from them."""
+
+    store_flag: str | None
+    config: Path | None
+    verbose: bool
+    quiet: bool
+
+    @cached_property
+    def settings(self) -> Settings:
+        from exrindex.settings import load_settings
+
+        return load_settings(os.environ, config=self.config, store=self.store_flag)
+
+    def open_store(self) -> Store:
+        """The store of the settings; says which on stderr unless the user named it."""
+        from exrindex.store import open_store
+
+        settings = self.settings
+        if settings.store_from != "--store":
+            source = "" if settings.store_from == "default" else f", from {settings.store_from}"
+            hint = "; choose another with --store" if settings.store_from == "default" else ""
+            self.say(f"store: {settings.store}{source}{hint}")
+        return open_store(settings.store, lock_wait=settings.lock_wait)
+
+    def say(self, message: str) -> None:
+        """Tell the person at the terminal something, unless they asked for quiet."""
+        if not self.quiet:
+            print(message, file=sys.stderr)
+
+    def warn(self, message: str) -> None:
+        """Tell even those who asked for quiet."""
+        print(f"exrindex: {message}", file=sys.stderr)
+
+
+def context_of(typer_context: typer.Context) -> Context:
+    """The ``Context`` of a command."""
+    context = typer_context.obj
+    assert isinstance(context, Context)
+    return context

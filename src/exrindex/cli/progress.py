@@ -1,0 +1,68 @@
+"""Progress of a scan on stderr: a live line on a terminal, now and then a line elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from exrindex.scan import Counts, Notify
+
+# Seconds between lines where there is no terminal, such as in a farm's log.
+_QUIET_SECONDS = 30.0
+
+
+@contextmanager
+def progress(*, quiet: bool) -> Iterator[Notify]:
+    """What a scan should notify while the block runs."""
+    if quiet:
+        yield lambda counts: None
+    elif sys.stderr.isatty():
+        with _live() as notify:
+            yield notify
+    else:
+        yield _Lines()
+
+
+class _Lines:
+    """A plain line every now and then."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._next = self._started + _QUIET_SECONDS
+
+    def __call__(self, counts: Counts) -> None:
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + _QUIET_SECONDS
+            print(describe(counts, now - self._started), file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _live() -> Iterator[Notify]:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.spinner import Spinner
+
+    started = time.monotonic()
+    spinner = Spinner("dots", "looking for files")
+    with Live(spinner, console=Console(stderr=True), transient=True, refresh_per_second=8):
+
+        def notify(counts: Counts) -> None:
+            spinner.update(text=describe(counts, time.monotonic() - started))
+
+        yield notify
+
+
+def describe(counts: Counts, seconds: float) -> str:
+    """Found, done, rate, failures and elapsed time in one line."""
+    rate = counts.done / seconds if seconds > 0 else 0.0
+    minutes, rest = divmod(int(seconds), 60)
+    failures = f", {counts.failed:,} failed" if counts.failed else ""
+    return (
+        f"{counts.found:,} found, {counts.done:,} done ({rate:,.0f}/s){failures}, "
+        f"{minutes}:{rest:02d}"
+    )

@@ -1,0 +1,177 @@
+"""``exrindex scan``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO
+
+import typer
+
+from exrindex.cli.context import context_of
+from exrindex.errors import SourceError, UsageError
+
+if TYPE_CHECKING:
+    from exrindex.cli.context import Context
+    from exrindex.scan import Report
+    from exrindex.source import Source
+
+
+def scan(
+    context: typer.Context,
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PATH]...", help="Directories and files.", show_default=False),
+    ] = None,
+    from_file: Annotated[
+        str | None,
+        typer.Option(
+            "--from-file",
+            metavar="LIST",
+            help="Read paths from a file, or from stdin with -; separated by newlines or NULs.",
+            show_default=False,
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that parse. Default: one per CPU.", show_default=False),
+    ] = None,
+    commit_files: Annotated[
+        int | None,
+        typer.Option(min=1, help="Files per transaction. Default: 2000.", show_default=False),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GLOB", help="Pass over what matches, as in .gitignore; may be repeated."
+        ),
+    ] = None,
+    follow_symlinks: Annotated[
+        bool, typer.Option("--follow-symlinks", help="Walk into linked directories.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Read unchanged files again, too.")
+    ] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Retire files below PATH that are gone.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done; open and write nothing.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the summary as JSON on stdout.")
+    ] = False,
+) -> None:
+    """Index EXR files: read headers, skip what has not changed, write the rest to the store.
+
+    Interrupt it as you like and run it again: what was committed is skipped.
+    """
+    from exrindex.cli.progress import progress
+    from exrindex.scan import ScanOptions
+    from exrindex.scan import scan as run_scan
+
+    ours = context_of(context)
+    settings = ours.settings
+    if bool(paths) == (from_file is not None):
+        raise UsageError("give PATHs or --from-file LIST, one of them")
+    if prune and from_file is not None:
+        raise UsageError("--prune needs directories: a list does not tell what is gone")
+    options = ScanOptions(
+        workers=workers or settings.workers or _default_workers(),
+        commit_files=commit_files or settings.commit_files,
+        force=force,
+        prune=prune,
+        dry_run=dry_run,
+        path_maps=settings.path_maps,
+    )
+    patterns = [*settings.exclude, *(exclude or [])]
+    with ExitStack() as stack:
+        source, roots = _source(paths or [], from_file, patterns, follow_symlinks, stack)
+        store = ours.open_store()
+        notify = stack.enter_context(progress(quiet=ours.quiet))
+        report = run_scan(source, store, options, roots=roots, notify=notify)
+    _tell(ours, report, as_json=as_json)
+    raise typer.Exit(report.exit_status)
+
+
+def _default_workers() -> int:
+    from exrindex.pool import default_workers
+
+    return default_workers()
+
+
+def _source(
+    paths: list[str],
+    from_file: str | None,
+    exclude: list[str],
+    follow_symlinks: bool,
+    stack: ExitStack,
+) -> tuple[Source, list[str]]:
+    """The source to walk and the roots to record."""
+    from exrindex.source import ListSource, LocalSource, read_file_list
+
+    if from_file is None:
+        local = LocalSource(paths, exclude=exclude, follow_symlinks=follow_symlinks)
+        return local, list(local.roots)
+    stream = _open_list(from_file, stack)
+    entries: Iterator[str] = read_file_list(stream)
+    name = "-" if from_file == "-" else os.path.abspath(from_file)
+    return ListSource(entries, exclude=exclude, follow_symlinks=follow_symlinks), [name]
+
+
+def _open_list(from_file: str, stack: ExitStack) -> BinaryIO:
+    if from_file == "-":
+        return sys.stdin.buffer
+    try:
+        return stack.enter_context(Path(from_file).open("rb"))
+    except OSError as error:
+        raise SourceError(f"--from-file {from_file}: {error.strerror}") from error
+
+
+def _tell(context: Context, report: Report, *, as_json: bool) -> None:
+    from exrindex.cli.output import print_json, visible
+
+    for failure in report.root_failures:
+        context.warn(f"{visible(failure.uri)}: {failure.reason}; it was not scanned")
+    for warning in report.warnings:
+        context.warn(visible(warning))
+    if not context.quiet:
+        for example in report.examples:
+            line = f"{example.path}: {example.reason} [{example.code}]"
+            print(visible(line), file=sys.stderr)
+        left = report.counts.failed + sum(report.counts.broken.values()) - len(report.examples)
+        if report.examples and left > 0:
+            print(f"... and {left} more: exrindex query failures", file=sys.stderr)
+    if as_json:
+        print_json(report.document())
+    elif not context.quiet:
+        print(_summary(report, verbose=context.verbose))
+
+
+def _summary(report: Report, *, verbose: bool) -> str:
+    """Two or three lines for people."""
+    counts = report.counts
+    rate = f"{counts.found / report.seconds:,.0f} files/s" if report.seconds else ""
+    would = "would be " if report.dry_run else ""
+    lines = [
+        f"{counts.found:,} files found in {report.seconds:.1f} s ({rate}): "
+        f"{counts.inserted:,} {would}inserted, {counts.updated:,} {would}updated, "
+        f"{counts.unchanged:,} unchanged, {counts.retired:,} {would}retired, "
+        f"{counts.failed:,} failed"
+    ]
+    if counts.failures:
+        lines.append("failed: " + _list(counts.failures))
+    if counts.broken:
+        lines.append("broken: " + _list({str(kind): n for kind, n in counts.broken.items()}))
+    if counts.skipped and verbose:
+        lines.append("skipped: " + _list(counts.skipped))
+    if not counts.found and not counts.failed:
+        lines.append("no .exr file there; is the path right?")
+    return "\n".join(lines)
+
+
+def _list(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items()))
