@@ -1,0 +1,49 @@
+# Every target works in a fresh clone: it makes the virtual environment it needs.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+DEMO ?= demo
+
+.DEFAULT_GOAL := help
+.PHONY: help demo scan test lint types unit bench clean
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# Two environments' worth of packages in one; the stamp is renewed when the list of them changes.
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(VENV)/installed-test: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $@
+
+demo: $(VENV)/installed  ## Write a sample show, scan it, look at it, find similar renders
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[demo]'
+	rm -rf $(DEMO)
+	$(BIN)/python tests/sample_show.py $(DEMO)/shows
+	PATH="$(CURDIR)/$(BIN):$$PATH" sh tests/demo.sh $(DEMO)
+
+scan: $(VENV)/installed  ## Scan your own files: make scan PATHS=/shows/projx
+	@test -n "$(PATHS)" || { echo 'say what to scan: make scan PATHS=/shows/projx'; exit 2; }
+	$(BIN)/exrindex scan $(PATHS)
+
+test: lint types unit  ## Lint, types and the whole test suite
+
+lint: $(VENV)/installed-test  ## Style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/installed-test  ## Types
+	$(BIN)/mypy
+
+unit: $(VENV)/installed-test  ## Tests
+	$(BIN)/python -m pytest -q -n auto
+
+bench: $(VENV)/installed-test  ## Measure speed and memory (minutes; not part of test)
+	$(BIN)/python tests/benchmarks/bench.py
+
+clean:  ## Remove what the other targets made
+	rm -rf $(VENV) $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis
