@@ -82,7 +82,7 @@ class _Workers:
         self._must_prove_itself = False
 
     def submit(self, function: Callable[[Sequence[Item]], R], items: Sequence[Item]) -> Future[R]:
-        executor = self._executor or self._start()
+        executor = self._executor or self._start(function)
         try:
             return executor.submit(function, items)
         except BrokenExecutor as error:
@@ -95,8 +95,8 @@ class _Workers:
     def wait(self, future: Future[R], limit: float) -> FailureCode | None:
         """Wait until ``future`` holds a result or an exception of its own; else say what broke.
 
-        Only time spent waiting here counts, and little of each look: a stopped and continued
-        process does not find all its tasks late.
+        Only time spent waiting here counts towards ``limit``, at most two ticks per look: a
+        process that was stopped (Ctrl-Z) and continued does not find its tasks late.
         """
         spent = 0.0
         a_worker_was_dead = False
@@ -136,16 +136,17 @@ class _Workers:
         all_ended = isinstance(executor, ProcessPoolExecutor) and _kill(executor)
         executor.shutdown(wait=all_ended, cancel_futures=True)
 
-    def _start(self) -> Executor:
-        """A new executor; after a crash one that has shown that its workers live.
+    def _start(self, function: Callable[[Sequence[Item]], R]) -> Executor:
+        """A new executor; after a crash one that has shown that a worker lives.
 
-        Without this, a world in which no worker can start would be blamed on every item.
+        Without this, a world in which no worker can start would be blamed on every item. The
+        worker has then also imported what ``function`` needs: no item is late for that.
         """
         for _ in range(_STARTS):
             self._executor = self._factory()
             if not self._must_prove_itself:
                 return self._executor
-            if self.wait(self._executor.submit(_nothing), _START_S) is None:
+            if self.wait(self._executor.submit(_load, function), _START_S) is None:
                 return self._executor
             self.discard()
         raise ExrIndexError(
@@ -227,8 +228,8 @@ def _is_lost(future: Future[R]) -> bool:
     return isinstance(future.exception(), BrokenExecutor)
 
 
-def _nothing() -> None:
-    """The task that shows that a worker lives."""
+def _load(function: object) -> None:
+    """The task that shows that a worker lives: to be called, it unpickled ``function``."""
 
 
 # --- processes --------------------------------------------------------------------------------
