@@ -20,6 +20,7 @@ _LONE_SURROGATE = re.compile("[\udc80-\udcff]")
 _LOOKS_ESCAPED = re.compile(r"\\(?=x[0-9a-f]{2})")
 
 
+@lru_cache(maxsize=65536)
 def escape_text(text: str) -> str:
     r"""Make a name that may hold undecodable bytes fit for UTF-8, so that it can be undone.
 
@@ -178,6 +179,7 @@ class ChannelPlace(NamedTuple):
     view: str | None
 
 
+@lru_cache(maxsize=65536)
 def channel_place(
     name: str, part_name: str | None, part_view: str | None, views: tuple[str, ...]
 ) -> ChannelPlace:

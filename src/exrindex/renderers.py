@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from exrindex.model import Attribute
 
-# Attribute names that only one writer uses. Order matters: a compositor passes the metadata of
-# its inputs through, so its own mark decides.
-_BY_NAME: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (renderer, re.compile(pattern))
-    for renderer, pattern in (
-        ("nuke", r"(?:exr/)?nuke/version"),
-        ("arnold", r"arnold/version"),
-        ("v-ray", r"vrayInfo/.*"),
-        ("redshift", r"(?:rs|redshift)/.*"),
-        ("renderman", r"rman/.*"),
-        ("unreal", r"unreal/.*"),
-        ("karma", r"husk:.*|karma:.*"),
-        ("cycles", r"BlenderMultiChannel|cycles\..*"),
-        ("guerilla", r"guerilla/.*"),
-        ("octane", r"octane/.*"),
-        ("corona", r"corona/.*"),
-    )
-)
+# Attribute names that only one writer uses: whole, or up to the first of these signs.
+_SEPARATORS = re.compile(r"[/:.]")
+_BY_NAME = {
+    "nuke/version": "nuke",
+    "arnold/version": "arnold",
+    "BlenderMultiChannel": "cycles",
+}
+_BY_PREFIX = {
+    "vrayInfo/": "v-ray",
+    "rs/": "redshift",
+    "redshift/": "redshift",
+    "rman/": "renderman",
+    "unreal/": "unreal",
+    "husk:": "karma",
+    "karma:": "karma",
+    "cycles.": "cycles",
+    "guerilla/": "guerilla",
+    "octane/": "octane",
+    "corona/": "corona",
+}
 
 _TELLING = frozenset(("software", "writer", "creator", "renderer", "comments", "comment"))
 _BY_TEXT: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
@@ -56,18 +59,28 @@ def renderer_of(attributes: Iterable[Attribute]) -> str | None:
     """The writer's name in lower case, or None where no rule matches.
 
     Attribute names that belong to one program are asked first, then what ``software`` and its
-    relatives say.
+    relatives say. A compositor passes the metadata of its inputs through, so its own mark wins.
     """
-    names = set()
+    marked = None
     texts = []
     for attribute in attributes:
-        names.add(attribute.name)
+        renderer = _marked(attribute.name)
+        if renderer == "nuke":
+            return renderer
+        marked = marked or renderer
         if isinstance(attribute.value, str) and attribute.name.lower() in _TELLING:
             texts.append(attribute.value)
-    for renderer, pattern in _BY_NAME:
-        if any(pattern.fullmatch(name) for name in names):
-            return renderer
+    if marked:
+        return marked
     for renderer, pattern in _BY_TEXT:
         if any(pattern.search(text) for text in texts):
             return renderer
     return None
+
+
+@lru_cache(maxsize=8192)
+def _marked(name: str) -> str | None:
+    name = name.removeprefix("exr/")
+    separator = _SEPARATORS.search(name)
+    prefix = name[: separator.end()] if separator else name
+    return _BY_NAME.get(name) or _BY_PREFIX.get(prefix)

@@ -1,0 +1,152 @@
+"""Measure what docs/benchmarks.md quotes. Minutes long; not a test.
+
+    make bench
+    python tests/benchmarks/bench.py [--files 10000 100000] [--runs 3]
+
+Whole processes on trees made for the occasion; the OpenEXR package runs beside the parser in
+the same process and turn by turn. Times are medians of the runs, memory is the peak of one process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import OpenEXR
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
+
+from make_tree import make_tree
+from sample_show import write_sample_show
+
+from exrindex.exr import parse_header
+
+# Runs the command line, then tells the peak memory of this process and of its largest worker.
+_MEASURED = """
+import resource, runpy, sys
+try:
+    runpy.run_module("exrindex", run_name="__main__")
+finally:
+    peaks = [resource.getrusage(who).ru_maxrss for who in
+             (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    print(*peaks, file=sys.stderr)
+"""
+
+
+def scan(root: Path, catalog: Path) -> dict[str, float]:
+    """Summary of one scan by a new process, with ``wall``, ``parent_mb`` and ``worker_mb``."""
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", _MEASURED]
+        + ["--store", str(catalog), "-q", "scan", "--json", str(root)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    wall = time.perf_counter() - started
+    assert done.returncode in (0, 1), done.stderr
+    parent, worker = done.stderr.split()[-2:]
+    return json.loads(done.stdout) | {
+        "wall": wall,
+        "parent_mb": int(parent) / 1024,
+        "worker_mb": int(worker) / 1024,
+    }
+
+
+def bench_parser(root: Path, rounds: int) -> None:
+    """µs per file: our parser on bytes, on files, and the OpenEXR package's header-only open."""
+    paths = [str(path) for path in sorted(root.rglob("*.exr"))]
+    readable = [path for path in paths if _opens(path)]
+    data = [Path(path).read_bytes() for path in readable]
+    times: dict[str, list[float]] = {"parse": [], "read+parse": [], "OpenEXR.File": []}
+    for _ in range(rounds):
+        times["parse"].append(_each(parse_header, data))
+        times["read+parse"].append(_each(_read_and_parse, readable))
+        times["OpenEXR.File"].append(_each(_open_with_openexr, readable))
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    print(f"\nheader of one file, {len(readable)} files, median of {rounds} rounds, one process")
+    for name, seconds in medians.items():
+        ratio = medians["OpenEXR.File"] / seconds
+        print(f"  {name:14} {seconds * 1e6:8.1f} µs   OpenEXR.File takes {ratio:.1f} times as long")
+
+
+def _each(function, items) -> float:  # type: ignore[no-untyped-def]
+    started = time.perf_counter()
+    for item in items:
+        function(item)
+    return (time.perf_counter() - started) / len(items)
+
+
+def _read_and_parse(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        parse_header(os.pread(descriptor, 65536, 0))
+    finally:
+        os.close(descriptor)
+
+
+def _open_with_openexr(path: str) -> None:
+    with OpenEXR.File(path, header_only=True) as file:
+        file.parts  # noqa: B018 - reading it is the point
+
+
+def _opens(path: str) -> bool:
+    try:
+        _read_and_parse(path)
+        _open_with_openexr(path)
+    except Exception:  # noqa: BLE001 - the package raises what it likes on broken files
+        return False
+    return True
+
+
+def bench_scan(name: str, root: Path, work: Path, runs: int) -> None:
+    """New files, then the same tree again."""
+    new, again = [], []
+    for run in range(runs):
+        catalog = work / f"{name}-{run}.duckdb"
+        new.append(scan(root, catalog))
+        again.append(scan(root, catalog))
+        size = catalog.stat().st_size
+        catalog.unlink()
+    found = new[0]["found"]
+    print(f"\n{name}: {found} files, median of {runs} runs")
+    for title, results in (("new", new), ("again", again)):
+        rate = statistics.median(found / result["wall"] for result in results)
+        parent = max(result["parent_mb"] for result in results)
+        worker = max(result["worker_mb"] for result in results)
+        print(
+            f"  {title:6} {rate:9,.0f} files/s of wall time   "
+            f"parent {parent:5.0f} MB, largest worker {worker:5.0f} MB"
+        )
+    print(f"  catalog {size / found:,.0f} bytes a file")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--files", type=int, nargs="*", default=[10_000, 100_000])
+    parser.add_argument("--runs", type=int, default=3)
+    wanted = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="exrindex-bench-") as folder:
+        work = Path(folder)
+        show = work / "show"
+        write_sample_show(show)
+        bench_parser(show, rounds=9)
+        bench_scan("sample show", show, work, wanted.runs)
+        for count in wanted.files:
+            tree = work / f"tree-{count}"
+            make_tree(tree, count)
+            if count == wanted.files[0]:
+                bench_parser(tree, rounds=3)
+            bench_scan(f"{count} frames", tree, work, wanted.runs if count <= 20_000 else 1)
+
+
+if __name__ == "__main__":
+    main()
