@@ -10,7 +10,7 @@ DEMO ?= demo
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# Two environments' worth of packages in one; the stamp is renewed when the list of them changes.
+# The stamp is older than pyproject.toml when the list of packages has changed.
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
@@ -21,7 +21,7 @@ $(VENV)/installed-test: $(VENV)/installed
 	touch $@
 
 demo: $(VENV)/installed  ## Write a sample show, scan it, look at it, find similar renders
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[demo]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]'
 	rm -rf $(DEMO)
 	$(BIN)/python tests/sample_show.py $(DEMO)/shows
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh tests/demo.sh $(DEMO)

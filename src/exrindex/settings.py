@@ -50,6 +50,8 @@ def load_settings(
     settings = Settings() if path is None else _from_file(path)
     settings = _from_environment(settings, environ)
     if store is not None:
+        if not store:
+            raise SettingsError("--store is empty; is a variable in the command unset?")
         settings = replace(settings, store=store, store_from="--store")
     if not settings.store:
         settings = _default_store(settings, environ)

@@ -25,9 +25,12 @@ def main() -> None:
 
 def _run() -> int:
     try:
-        app(prog_name="exrindex")
+        code = _run_command()
+        sys.stdout.flush()
     except ExrIndexError as error:
-        print(f"exrindex: {error}", file=sys.stderr)
+        from exrindex.cli.output import message
+
+        print(f"exrindex: {message(error)}", file=sys.stderr)
         return error.exit_code
     except Interrupted as interruption:
         print("exrindex: interrupted", file=sys.stderr)
@@ -36,7 +39,16 @@ def _run() -> int:
         # Whoever read our output has gone. Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
+    return code
+
+
+def _run_command() -> int:
+    try:
+        app(prog_name="exrindex")
     except SystemExit as leaving:
+        # Typer makes an exit with code 1 of a closed pipe; ours has a code of its own.
+        if isinstance(leaving.__context__, BrokenPipeError):
+            raise leaving.__context__ from None
         return leaving.code if isinstance(leaving.code, int) else 1
     return 0
 

@@ -9,7 +9,7 @@ import typer
 
 
 def inspect(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="EXR files.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="EXR files.")],
     as_json: Annotated[
         bool, typer.Option("--json", help="Print everything as JSON on stdout.")
     ] = False,

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Ask the store.", no_args_is_help=True)
 
+# Shares of a distance that a table shows, the largest first.
+_MOST_SHARES = 3
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 
 
@@ -49,11 +52,11 @@ def similar(
 ) -> None:
     """Find the renders whose headers are most like FILE's; 0 is the same structure.
 
-    Distances: up to 0.002 the same but for crop or an optional attribute, up to 0.1 one property
-    differs, above 0.4 unrelated. See docs/embeddings.md.
+    Distances: up to 0.02 one small thing differs (an attribute, a layer), up to 0.1 one property
+    (resolution, compression), above 0.4 unrelated. See docs/embeddings.md.
     """
     from exrindex import query
-    from exrindex.cli.output import print_json, print_rows
+    from exrindex.cli.output import print_json, print_lines
     from exrindex.source import LocalSource
     from exrindex.store.base import VectorColumn
 
@@ -69,12 +72,16 @@ def similar(
     if as_json:
         print_json([_document(neighbour, explain) for neighbour in found])
         return
-    columns = ["distance", "file"] if frames else ["distance", "sequence", "frames", "count"]
-    print_rows(
-        [_row(neighbour) for neighbour in found],
-        [*columns, "differs in"] if explain else columns,
-        nothing="nothing is indexed that this could be compared with; run: exrindex scan PATH",
-    )
+    columns = ["distance"] if frames else ["distance", "frames", "count"]
+    columns += ["differs in"] if explain else []
+    columns += ["file"] if frames else ["sequence"]
+    print_lines([_row(neighbour) for neighbour in found], columns, nothing=_nothing(where))
+
+
+def _nothing(where: str | None) -> str:
+    if where is not None:
+        return "no indexed file meets the condition of --where"
+    return "nothing is indexed that this could be compared with; run: exrindex scan PATH"
 
 
 def _document(neighbour: Neighbour, explained: bool) -> dict[str, object]:
@@ -90,27 +97,31 @@ def _document(neighbour: Neighbour, explained: bool) -> dict[str, object]:
 def _row(neighbour: Neighbour) -> dict[str, object]:
     row = neighbour.row
     first, last = row.get("first_frame"), row.get("last_frame")
-    total = sum(share.share for share in neighbour.shares)
     return {
         "distance": f"{row['distance']:.6f}",
         "file": row["file_path"],
         "sequence": row.get("sequence_path") or row["file_path"],
         "frames": first if first == last else f"{first}-{last}",
         "count": row.get("frame_count"),
-        "differs in": ", ".join(
-            f"{share.name} {share.share / total:.0%}"
-            for share in neighbour.shares
-            if total and share.share / total >= 0.005
-        )
-        or "nothing",
+        "differs in": _differences(neighbour) or "nothing",
     }
+
+
+def _differences(neighbour: Neighbour) -> str:
+    """The largest shares of the distance; --json has them all."""
+    total = sum(share.share for share in neighbour.shares)
+    return ", ".join(
+        f"{share.name} {share.share / total:.0%}"
+        for share in neighbour.shares[:_MOST_SHARES]
+        if total and share.share / total >= 0.01
+    )
 
 
 @app.command()
 def failures(context: typer.Context, as_json: AsJson = False) -> None:
     """List what is broken now: files that cannot be indexed, frames that lack pixels."""
     from exrindex import query
-    from exrindex.cli.output import print_json, print_rows
+    from exrindex.cli.output import print_json, print_lines, short_time
     from exrindex.plain import plain_rows
 
     store = context_of(context).open_store()
@@ -118,8 +129,9 @@ def failures(context: typer.Context, as_json: AsJson = False) -> None:
     rows = plain_rows(query.broken(store))
     if as_json:
         print_json(rows)
-    else:
-        print_rows(rows, ["file_path", "code", "reason", "last_seen"], nothing="nothing is broken")
+        return
+    lines = [{**row, "last seen": short_time(row["last_seen"])} for row in rows]
+    print_lines(lines, ["code", "last seen", "reason", "file_path"], nothing="nothing is broken")
 
 
 @app.command()

@@ -24,7 +24,7 @@ def scan(
     context: typer.Context,
     paths: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PATH]...", help="Directories and files.", show_default=False),
+        typer.Argument(metavar="PATH", help="Directories and files.", show_default=False),
     ] = None,
     from_file: Annotated[
         str | None,
@@ -37,11 +37,18 @@ def scan(
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Processes that parse. Default: one per CPU.", show_default=False),
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Processes that parse. Default: one per CPU.",
+            show_default=False,
+        ),
     ] = None,
     commit_files: Annotated[
         int | None,
-        typer.Option(min=1, help="Files per transaction. Default: 2000.", show_default=False),
+        typer.Option(
+            min=1, metavar="N", help="Files per transaction. Default: 2000.", show_default=False
+        ),
     ] = None,
     exclude: Annotated[
         list[str] | None,
@@ -138,13 +145,13 @@ def _tell(context: Context, report: Report, *, as_json: bool) -> None:
         context.warn(f"{visible(failure.uri)}: {failure.reason}; it was not scanned")
     for warning in report.warnings:
         context.warn(visible(warning))
-    if not context.quiet:
-        for example in report.examples:
-            line = f"{example.path}: {example.reason} [{example.code}]"
-            print(visible(line), file=sys.stderr)
-        left = report.counts.failed + sum(report.counts.broken.values()) - len(report.examples)
-        if report.examples and left > 0:
-            print(f"... and {left} more: exrindex query failures", file=sys.stderr)
+    for example in report.examples:
+        line = f"{example.path}: {example.reason} [{example.code}]"
+        print(visible(line), file=sys.stderr)
+    left = report.counts.failed + sum(report.counts.broken.values()) - len(report.examples)
+    if left > 0:
+        more = "more bad files" if report.examples else "bad files known before"
+        print(f"{left:,} {more}; list them with: exrindex query failures", file=sys.stderr)
     if as_json:
         print_json(report.document())
     elif not context.quiet:
@@ -154,14 +161,18 @@ def _tell(context: Context, report: Report, *, as_json: bool) -> None:
 def _summary(report: Report, *, verbose: bool) -> str:
     """Two or three lines for people."""
     counts = report.counts
-    rate = f"{counts.found / report.seconds:,.0f} files/s" if report.seconds else ""
+    rate = f" ({counts.found / report.seconds:,.0f}/s)" if report.seconds else ""
     would = "would be " if report.dry_run else ""
-    lines = [
-        f"{counts.found:,} files found in {report.seconds:.1f} s ({rate}): "
-        f"{counts.inserted:,} {would}inserted, {counts.updated:,} {would}updated, "
-        f"{counts.unchanged:,} unchanged, {counts.retired:,} {would}retired, "
-        f"{counts.failed:,} failed"
-    ]
+    done = {
+        f"{would}inserted": counts.inserted,
+        f"{would}updated": counts.updated,
+        "unchanged": counts.unchanged,
+        f"{would}retired": counts.retired,
+        "failed": counts.failed,
+    }
+    what = ", ".join(f"{count:,} {name}" for name, count in done.items() if count)
+    found = f"{counts.found:,} {'file' if counts.found == 1 else 'files'} found"
+    lines = [f"{found} in {report.seconds:.1f} s{rate}: {what or 'nothing to do'}"]
     if counts.failures:
         lines.append("failed: " + _list(counts.failures))
     if counts.broken:

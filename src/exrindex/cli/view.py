@@ -66,7 +66,7 @@ def _print_part(console: Console, part: Document, *, alone: bool) -> None:
         tile = part["tile"]
         facts.append(f"tiles {tile['x_size']}x{tile['y_size']} {tile['level_mode']}")
     if part["chunk_count"] is not None:
-        facts.append(f"{part['chunk_count']:,} chunks")
+        facts.append(_number(part["chunk_count"], "chunk"))
     line = f"  {title}{name}" + ", ".join(str(fact) for fact in facts if fact)
     console.print(Text(visible(line), style="cyan"))
     console.print(
@@ -99,11 +99,11 @@ def _channels(channels: Sequence[Document]) -> Table:
             kind += " linear"
         key = (channel["layer"], channel["view"] or "", kind)
         rows.setdefault(key, []).append(channel["component"])
-    table = _plain_table(f"{len(channels)} channels")
+    table = _plain_table(_number(len(channels), "channel"))
     for (layer, view, kind), components in rows.items():
         table.add_row(
             *(
-                Text(visible(text))
+                Text(visible(text), overflow="fold")
                 for text in ("      " + (layer or "-"), view, " ".join(components), kind)
             )
         )
@@ -111,14 +111,28 @@ def _channels(channels: Sequence[Document]) -> Table:
 
 
 def _attributes(attributes: Sequence[Document]) -> Table:
-    table = _plain_table(f"{len(attributes)} more attributes")
+    table = _plain_table(_number(len(attributes), "more attribute"))
     for attribute in attributes:
-        value = cell(attribute["value"])
+        value = _value(attribute["value"])
         if len(value) > _LONGEST_VALUE:
             value = f"{value[:_LONGEST_VALUE]}... ({len(value):,} characters; --json has them all)"
-        name = Text(visible("      " + attribute["name"]))
-        table.add_row(name, Text(attribute["type"]), Text(value))
+        name = Text(visible("      " + attribute["name"]), overflow="fold")
+        table.add_row(name, Text(visible(attribute["type"])), Text(value, overflow="fold"))
     return table
+
+
+def _value(value: object) -> str:
+    """Time codes and rationals as people write them, everything else as in a table."""
+    match value:
+        case {"time_and_flags": _, "text": str() as text}:
+            return text
+        case {"num": int() as num, "den": int() as den}:
+            return f"{num}/{den}"
+    return cell(value)
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _plain_table(title: str) -> Table:
