@@ -35,7 +35,7 @@ say "Index a small show. Some frames are broken on purpose, so the exit code is 
 run 1 scan shows
 
 say "Again: what has not changed is not opened."
-run 1 -q scan shows
+run 1 scan shows
 
 say "What is in the catalog?"
 run 0 status
