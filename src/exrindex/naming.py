@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 from exrindex.model import Header, Part
@@ -262,7 +263,7 @@ def place_of(directory: str) -> Place:
     roots = (i for i in range(len(names) - 1) if names[i].lower() in _SHOW_ROOTS)
     root = next(roots, None)
     show = None if root is None else names[root + 1]
-    for parent, shot in zip(reversed(["", *names[:-1]]), reversed(names), strict=True):
+    for parent, shot in reversed(list(pairwise(["", *names]))):
         if _SHOT.fullmatch(shot) and not _SEQUENCE.fullmatch(shot):
             return Place(show, parent if _SEQUENCE.fullmatch(parent) else _stem(shot), shot)
     sequence = next((name for name in reversed(names) if _SEQUENCE.fullmatch(name)), None)

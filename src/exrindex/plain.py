@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from exrindex.document import json_float
+from exrindex.errors import UsageError
 from exrindex.model import JSONValue
 
 
@@ -27,9 +28,16 @@ def plain_rows(table: pa.Table) -> list[dict[str, JSONValue]]:
 def _values(column: pa.ChunkedArray) -> list[Any]:
     # As text of another zone Arrow would need a time zone database, which small systems lack.
     if pa.types.is_timestamp(column.type) and column.type.tz is not None:
-        moments = column.cast(pa.timestamp("us")).to_pylist()
-        return [None if moment is None else f"{_iso(moment)}Z" for moment in moments]
-    values: list[Any] = column.to_pylist()
+        moments = _values(column.cast(pa.timestamp(column.type.unit)))
+        return [moment and f"{_plain(moment)}Z" for moment in moments]
+    try:
+        values: list[Any] = column.to_pylist()
+    except (OverflowError, ValueError):
+        # Infinite, beyond the year 9999 or finer than Python's datetime; Arrow can say it.
+        try:
+            values = column.cast(pa.string()).to_pylist()
+        except pa.ArrowNotImplementedError as error:
+            raise UsageError(f"{column.type}: times out of range; cast it to TEXT") from error
     return values
 
 

@@ -48,6 +48,15 @@ from exrindex.tables import (
 
 PathMaps = Sequence[tuple[str, str]]
 
+# What Python's datetime can hold, the years 1 to 9999; file systems can say more.
+_EARLIEST_US, _LATEST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
+
+
+def to_microseconds(mtime_ns: int) -> int:
+    """A modification time as the tables hold it, at the edge where it is out of their range."""
+    return min(max(mtime_ns // 1000, _EARLIEST_US), _LATEST_US)
+
+
 _PART_KIND, _CHANNEL_KIND, _ATTRIBUTE_KIND = 1, 2, 3
 
 
@@ -115,7 +124,7 @@ def _files(indexed: Sequence[Indexed], places: list[_Located], seen_at: dt.datet
                 header.hash,
                 header.nbytes,
                 item.ref.size,
-                item.ref.mtime_ns // 1000,
+                to_microseconds(item.ref.mtime_ns),
                 str(item.integrity),
                 len(header.findings),
                 header.version,
@@ -289,7 +298,7 @@ def failure_rows(
             escape_text(failure.uri),
             normalize_path(failure.uri, path_maps),
             failure.size,
-            None if failure.mtime_ns is None else failure.mtime_ns // 1000,
+            None if failure.mtime_ns is None else to_microseconds(failure.mtime_ns),
             str(failure.stage),
             str(failure.code),
             failure.offset,

@@ -10,12 +10,12 @@ import pyarrow as pa
 
 from exrindex.model import Failure, FileRef, Integrity
 from exrindex.naming import normalize_path
-from exrindex.rows import PathMaps
+from exrindex.rows import PathMaps, to_microseconds
 from exrindex.scan.report import Counts
 from exrindex.source.base import Found
 from exrindex.store.base import Store
 
-# Files looked up together; also the most that one place's doublets are searched in.
+# Files looked up together.
 LOOKUP_FILES = 1000
 
 # Time stamps of files tick in steps (a kernel tick at best, a second on old file systems). A
@@ -39,7 +39,9 @@ class _Known(NamedTuple):
     has_failure: bool
 
     def is_current(self, ref: FileRef) -> bool:
-        if self.has_failure or (self.size, self.mtime_us) != (ref.size, ref.mtime_ns // 1000):
+        if self.has_failure or self.size != ref.size:
+            return False
+        if self.mtime_us != to_microseconds(ref.mtime_ns):
             return False
         settled = self.inspected_us - self.mtime_us > _TICK_US
         return settled or self.integrity in (Integrity.OK, Integrity.UNCHECKED)
@@ -48,7 +50,7 @@ class _Known(NamedTuple):
 class ChangeFinder:
     """Cuts a walk into chunks and drops what the store already has.
 
-    Holds what the store knows of the directories of the current chunk only. ``compare`` False
+    Holds what it knows of the directories of the current chunk only. ``compare`` False
     (--force) reads everything; ``store`` None is an empty store.
     """
 
@@ -60,6 +62,7 @@ class ChangeFinder:
         self._path_maps = path_maps
         self._compare = compare
         self._known: dict[str, dict[str, _Known]] = {}
+        self._found: dict[str, set[str]] = {}
 
     def chunks(self, walk: Iterable[Found]) -> Iterator[Chunk]:
         """The changed files and the failures of each stretch of the walk."""
@@ -73,21 +76,27 @@ class ChangeFinder:
 
     def _sift(self, stretch: list[Found]) -> Chunk:
         refs: dict[str, FileRef] = {}
+        directories: set[str] = set()
         failures: dict[str, Failure] = {}
         for found in stretch:
             if isinstance(found, FileRef):
                 place = normalize_path(found.uri, self._path_maps)
                 self._counts.found += 1
-                if place in refs:
-                    self._counts.skipped["another file of this chunk stands at the same place"] += 1
+                directories.add(_directory(place))
+                found_here = self._found.setdefault(_directory(place), set())
+                if place in found_here:
+                    # Two names that differ in Unicode form only; or a list names a file twice.
+                    self._counts.skipped["another file stands at the same place"] += 1
                     self._counts.found -= 1
                     continue
+                found_here.add(place)
                 refs[place] = found
             elif isinstance(found, Failure):
                 failures[normalize_path(found.uri, self._path_maps)] = found
             else:
                 self._counts.skipped[found.reason] += 1
-        self._learn({_directory(place) for place in refs})
+        self._found = {name: self._found[name] for name in directories}
+        self._learn(directories)
         changed = [ref for place, ref in refs.items() if not self._is_unchanged(place, ref)]
         return Chunk(changed, list(failures.values()))
 

@@ -48,10 +48,54 @@ def _gone(store: Store, directories: Sequence[str], root: str, listing: Listing)
         if not _is_below(directory, root):
             continue  # recorded under a name of this place that does not lead there from here
         if directory not in present:
-            present[directory] = listing(directory)
+            present[directory] = _files(directory, listing)
         names = present[directory]
-        if names is not None and name not in names:
+        if names is None or name in names:
+            continue
+        if path.isascii() or not _has_twin(directory, name, root, listing):
             yield place
+
+
+def _files(directory: str, listing: Listing) -> set[str] | None:
+    """What is listed there and is no directory: one may have taken a file's name."""
+    names = listing(directory)
+    if not names:
+        return names
+    try:
+        with os.scandir(directory) as entries:
+            return names - {entry.name for entry in entries if _is_directory(entry)}
+    except OSError:
+        return None
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # a link into a loop, for one
+
+
+def _has_twin(directory: str, name: str, root: str, listing: Listing) -> bool:
+    """Whether a path below ``root`` leads to the same place: one in another Unicode form.
+
+    A copy from another system may have renamed it so. True also where that cannot be told.
+    """
+    prefix = root.rstrip("/")
+    candidates = [prefix or "/"]
+    for step in os.path.join(directory, name)[len(prefix) + 1 :].split("/"):
+        wanted = normalize_path("/" + step)
+        found = []
+        for candidate in candidates:
+            names = listing(candidate)
+            if names is None:
+                return True
+            found += [
+                os.path.join(candidate, other)
+                for other in names
+                if normalize_path("/" + other) == wanted
+            ]
+        candidates = found
+    return any(not os.path.isdir(candidate) for candidate in candidates)
 
 
 def _is_below(directory: str, root: str) -> bool:

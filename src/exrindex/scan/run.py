@@ -131,12 +131,13 @@ class _Run:
                     self.counts.updated += 1
                 else:
                     self.counts.inserted += 1
+            lasting = [failure for failure in failures if not self._is_missing_root(failure)]
             self._count_failures(
-                [Example(escape_text(f.uri), str(f.code), f.reason) for f in failures]
+                [Example(escape_text(f.uri), str(f.code), f.reason) for f in lasting]
             )
             self.notify(self.counts)
         if store is not None and self.options.prune:
-            self.counts.retired = sum(len(places) for places in self._vanished())
+            self.counts.retired = len(set(chain.from_iterable(self._vanished())))
         self.report.seconds = time.monotonic() - self.started
         return self.report
 
@@ -237,9 +238,9 @@ class _Run:
         if self.options.prune:
             for places in self._vanished():
                 self.counts.retired += self.store.retire(places, at)
-        if not isinstance(self.source, LocalSource):
+        if not isinstance(self.source, LocalSource) or self.source.is_selective:
             return
-        everything = self.options.prune and not self.walk_failed and not self.source.is_selective
+        everything = self.options.prune and not self.walk_failed
         for root in self._open_roots():
             self.store.close_failures(
                 normalize_path(root, self.options.path_maps),

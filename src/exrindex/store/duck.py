@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -19,7 +20,7 @@ from exrindex.store import duckschema
 from exrindex.store.base import Problem, SchemaState, Upserted, VectorColumn
 from exrindex.store.duckfile import DuckFile
 from exrindex.store.nearest import nearest_query
-from exrindex.store.upsert import CONTENT_LOST, plan_upsert
+from exrindex.store.upsert import CONTENT_LOST, plan_upsert, require_places_once
 from exrindex.tables import CHILD_TABLES, EMBEDDING_VERSION, TABLES, Batch
 
 T = TypeVar("T")
@@ -58,8 +59,8 @@ FROM read r WHERE failures.file_path_normalized = r.file_path_normalized AND res
 """
 
 _REPEAT_FAILURES = """
-UPDATE failures SET last_seen = f.last_seen, attempts = attempts + 1, stage = f.stage,
-                    code = f.code, "offset" = f."offset", reason = f.reason,
+UPDATE failures SET last_seen = f.last_seen, attempts = failures.attempts + 1,
+                    stage = f.stage, code = f.code, "offset" = f."offset", reason = f.reason,
                     size_bytes = f.size_bytes, mtime = f.mtime
 FROM failing f
 WHERE failures.file_path_normalized = f.file_path_normalized AND failures.resolved_at IS NULL
@@ -74,6 +75,13 @@ _RETIRE_LOST = f"""
 UPDATE files SET retired_at = f.last_seen
 FROM failing f WHERE files.file_path_normalized = f.file_path_normalized
     AND files.retired_at IS NULL AND f.code IN {CONTENT_LOST}
+"""
+
+# A directory that could not be listed says nothing about what is below it.
+_STILL_UNLISTED = """
+FROM failures AS unlisted
+WHERE unlisted.stage = 'list' AND unlisted.resolved_at IS NULL AND unlisted.last_seen >= $before
+    AND starts_with(failures.file_path_normalized, rtrim(unlisted.file_path_normalized, '/') || '/')
 """
 
 _BELOW = "({column} = $root OR starts_with({column}, rtrim($root, '/') || '/'))"
@@ -96,8 +104,9 @@ class DuckStore:
 
     def create(self) -> bool:
         folder = self._file.path.parent
-        if not folder.is_dir():
+        if not os.path.isdir(folder):
             raise StoreError(f"{folder} is not a directory; create it or name another with --store")
+        self._file.make()
         with self._file.writing() as connection:
             return self._named(lambda: duckschema.create_tables(connection))
 
@@ -108,7 +117,8 @@ class DuckStore:
         try:
             self.require()
         except SchemaMismatch as error:
-            return [Problem(str(error), "exrindex schema create")]
+            mends = duckschema.CREATE if duckschema.CREATE in str(error) else duckschema.RENEW
+            return [Problem(str(error), mends)]
         return self._read(duckschema.check_rows)
 
     def row_counts(self) -> dict[str, int]:
@@ -167,7 +177,8 @@ class DuckStore:
             return _run(
                 connection,
                 f"UPDATE failures SET resolved_at = $at WHERE resolved_at IS NULL AND {below}"
-                " AND last_seen < $before AND ($everything OR stage = 'list' OR code = 'vanished')",
+                " AND last_seen < $before AND ($everything OR stage = 'list' OR code = 'vanished')"
+                f" AND NOT EXISTS ({_STILL_UNLISTED})",
                 {"at": at, "root": root, "before": before, "everything": everything},
             )
 
@@ -191,7 +202,8 @@ class DuckStore:
 
         def read(connection: duckdb.DuckDBPyConnection) -> pa.Table:
             if where is not None:
-                _require_single(connection, f"SELECT 1 FROM files WHERE (\n{where}\n)")
+                # Refuses what would slip past the brackets that the condition is put in.
+                duckdb.SQLExpression(where)
             return connection.sql(query, params=params).to_arrow_table()
 
         return self._read(read, users_sql=where is not None)
@@ -230,6 +242,7 @@ class DuckStore:
 
 def _upsert(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Upserted:
     files = batch["files"]
+    require_places_once(batch)
     connection.register("incoming", files.select(["file_path_normalized", "directory"]))
     existing = connection.sql(_EXISTING).to_arrow_table()
     plan = plan_upsert(files, existing)

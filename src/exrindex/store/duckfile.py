@@ -6,11 +6,17 @@ So nobody holds it longer than one transaction, and everybody waits for its turn
 
 from __future__ import annotations
 
+import errno
+import os
 import random
+import signal
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import FrameType
 
 import duckdb
 
@@ -25,6 +31,10 @@ from exrindex.errors import (
 )
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.005, 0.1
+# DuckDB would take most of the machine's memory as a cache; a scan runs beside a farm.
+_WRITE_MEMORY = "512MB"
+_NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+_TURN = threading.Lock()
 _SQL_HINT = "see docs/schema.md for tables and columns"
 
 # Every class of duckdb's that it may raise → ours. The first match along the class's bases wins.
@@ -56,6 +66,9 @@ def translate(error: duckdb.Error, path: Path, *, users_sql: bool = False) -> Ex
     An error in SQL is the user's only where the user wrote it; in ours it is the store's.
     """
     text = _first_line(error)
+    # A commit that finds the disk full is reported as a failed transaction.
+    if "No space left" in text or "File too large" in text:
+        return StoreError(f"{path}: the disk is full: {text}; free space and run the command again")
     if isinstance(error, duckdb.IOException):
         return _translate_io(text, path)
     if isinstance(error, duckdb.OutOfMemoryException):
@@ -76,8 +89,6 @@ def _translate_io(text: str, path: Path) -> ExrIndexError:
             f"{path} is not a DuckDB database; name another file with --store, "
             "or move this one away"
         )
-    if "No space left" in text or "File too large" in text:
-        return StoreError(f"{path}: the disk is full: {text}; free space and run the command again")
     if "version" in text and "DuckDB" in text:
         return SchemaMismatch(
             f"{path} was written by another version of DuckDB than the {duckdb.__version__} here: "
@@ -90,6 +101,38 @@ def _first_line(error: duckdb.Error) -> str:
     return str(error).strip().partition("\n\n")[0]
 
 
+@contextmanager
+def _interruptible(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Stop the query when a signal comes, then let the signal's handler raise.
+
+    If a handler raises inside DuckDB, DuckDB raises an error of its own instead, or none at all.
+    """
+    came: list[int] = []
+    handlers = _handlers()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        connection.interrupt()
+
+    for number in handlers:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if came:
+            handlers[came[0]](came[0], None)
+
+
+def _handlers() -> dict[int, Callable[[int, FrameType | None], object]]:
+    """What handles the signals that end a program; only the main thread may ask for them."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    return {number: handler for number, handler in found.items() if callable(handler)}
+
+
 class DuckFile:
     """One DuckDB file; opened anew for every transaction."""
 
@@ -98,34 +141,82 @@ class DuckFile:
         self.wait_seconds = wait_seconds
 
     def exists(self) -> bool:
-        return self.path.exists()
+        try:
+            self.path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise StoreUnavailable(f"{self.path}: {error.strerror}") from error
+        return True
+
+    def make(self) -> None:
+        """Put an empty database in place unless something is there: in one step.
+
+        DuckDB writes a new file bit by bit: a process killed meanwhile would leave a file that
+        is no database, and two that begin at once could overwrite each other's.
+        """
+        if self.exists():
+            return
+        log = self.path.with_name(self.path.name + ".wal")
+        if log.exists() and not self.exists():
+            raise StoreError(
+                f"{log} belongs to a catalog that is gone: put {self.path.name} back beside it, "
+                "or move it away, too"
+            )
+        try:
+            with TemporaryDirectory(dir=self.path.parent, prefix=".exrindex-") as folder:
+                fresh = Path(folder, "new.duckdb")
+                duckdb.connect(fresh).close()
+                os.link(fresh, self.path)
+        except FileExistsError:
+            return  # another process was first
+        except duckdb.Error as error:
+            raise translate(error, self.path) from error
+        except OSError as error:
+            if error.errno in _NO_HARD_LINKS:
+                return  # opening it for writing makes it
+            raise StoreUnavailable(f"{self.path}: {error.strerror}") from error
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Keep the other threads out: connections of one process would share their settings."""
+        if not _TURN.acquire(timeout=self.wait_seconds):
+            raise StoreLocked(f"{self.path}: another thread has waited or worked for too long")
+        try:
+            yield
+        finally:
+            _TURN.release()
 
     @contextmanager
     def reading(self, *, users_sql: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         """A read-only connection that cannot reach other files either."""
-        connection = self._open(read_only=True)
-        try:
-            connection.execute("SET enable_external_access = false")
-            connection.execute("SET lock_configuration = true")
-            yield connection
-        except duckdb.Error as error:
-            raise translate(error, self.path, users_sql=users_sql) from error
-        finally:
-            connection.close()
+        with self._turn():
+            connection = self._open(read_only=True)
+            try:
+                connection.execute("SET enable_external_access = false")
+                connection.execute("SET lock_configuration = true")
+                with _interruptible(connection):
+                    yield connection
+            except duckdb.Error as error:
+                raise translate(error, self.path, users_sql=users_sql) from error
+            finally:
+                connection.close()
 
     @contextmanager
     def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection inside one transaction: committed at the end, rolled back on any error."""
-        connection = self._open(read_only=False)
-        try:
-            connection.execute("BEGIN")
-            yield connection
-            connection.execute("COMMIT")
-        except duckdb.Error as error:
-            raise translate(error, self.path) from error
-        finally:
-            # Closing without a commit rolls back.
-            connection.close()
+        with self._turn():
+            connection = self._open(read_only=False)
+            try:
+                with _interruptible(connection):
+                    connection.execute("BEGIN")
+                    yield connection
+                    connection.execute("COMMIT")
+            except duckdb.Error as error:
+                raise translate(error, self.path) from error
+            finally:
+                # Closing without a commit rolls back.
+                connection.close()
 
     def _open(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         """Open the file, waiting for other processes up to ``wait_seconds``."""
@@ -147,4 +238,7 @@ class DuckFile:
             time.sleep(random.uniform(wait / 2, wait))
             wait = min(wait * 2, _LONGEST_WAIT)
         connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET enable_progress_bar = false")
+        if not read_only:
+            connection.execute(f"SET memory_limit = '{_WRITE_MEMORY}'")
         return connection

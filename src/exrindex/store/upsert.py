@@ -6,10 +6,13 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from exrindex.tables import Batch
+
 # A file whose bytes are no longer a header has lost the header it had; one that merely could
 # not be read has not.
 CONTENT_LOST = ("empty", "not_exr", "truncated_header", "damaged_header", "not_a_file")
 
+_COMPARED = ("size_bytes", "mtime", "integrity")
 _TOUCHED = ("file_id", "last_inspected", "size_bytes", "mtime", "integrity")
 
 
@@ -28,14 +31,13 @@ def plan_upsert(files: pa.Table, existing: pa.Table) -> UpsertPlan:
     """Compare incoming rows of ``files`` with those that stand at the same places.
 
     ``existing`` has file_id, file_path_normalized, header_hash, size_bytes, mtime, integrity and
-    is_retired of every row, retired ones too. Raises ``ValueError`` if a place comes in twice.
+    is_retired of every row, retired ones too. A place must come in once.
     """
     at_place: dict[str, list[dict[str, object]]] = {}
-    for row in existing.to_pylist():
+    for row in _with_plain_times(existing).to_pylist():
         at_place.setdefault(row["file_path_normalized"], []).append(row)
     places = files["file_path_normalized"].to_pylist()
-    if len(set(places)) != len(places):
-        raise ValueError("a batch must hold each place once")
+    facts = _with_plain_times(files.select(_COMPARED)).to_pylist()
     hashes = files["header_hash"].to_pylist()
     file_ids = files["file_id"].to_pylist()
 
@@ -54,7 +56,8 @@ def plan_upsert(files: pa.Table, existing: pa.Table) -> UpsertPlan:
             insert.append(file_ids[index])
         else:
             touch.append(index)
-            updated += _changed(known, files, index)
+            changed = any(known[name] != value for name, value in facts[index].items())
+            updated += changed or bool(known["is_retired"])
     return UpsertPlan(
         insert,
         files.select(_TOUCHED).take(pa.array(touch, pa.int64())),
@@ -68,8 +71,18 @@ def plan_upsert(files: pa.Table, existing: pa.Table) -> UpsertPlan:
     )
 
 
-def _changed(known: dict[str, object], files: pa.Table, index: int) -> bool:
-    """Whether the row says something else than before (it was retired, or differs)."""
-    return bool(known["is_retired"]) or any(
-        known[name] != files[name][index].as_py() for name in ("size_bytes", "mtime", "integrity")
-    )
+def require_places_once(batch: Batch) -> None:
+    """Raise ``ValueError`` if a place comes in twice: which came last could not be told."""
+    places = [
+        place
+        for table in ("files", "failures")
+        for place in batch[table]["file_path_normalized"].to_pylist()
+    ]
+    if len(set(places)) != len(places):
+        raise ValueError("a batch must hold each place once")
+
+
+def _with_plain_times(table: pa.Table) -> pa.Table:
+    """``mtime`` as microseconds: Arrow may hold times that Python's datetime cannot."""
+    column = table.schema.get_field_index("mtime")
+    return table.set_column(column, "mtime", table["mtime"].cast(pa.int64()))
