@@ -18,9 +18,9 @@ from exrindex.inspection import FIRST_READ, Inspected, inspect_file
 from exrindex.model import Failure, FailureCode, FileRef, Indexed, Integrity
 from exrindex.source import LocalSource
 from exrindex.tables import TABLES
-from exrindex.work import ChunkIndexer, index_file
+from exrindex.work import ChunkIndexer, index_chunk, index_file
 from exrmaker import attr, exr_file, header, minimal_part, raw_attr
-from trees import OLD_NS, MemorySource, batch_of, frame, half_rendered, multipart, write
+from trees import OLD_NS, MemorySource, batch_of, frame, half_rendered, multipart, plant, write
 
 NOW = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 
@@ -88,7 +88,7 @@ def test_unit_vectors_of_the_file_and_of_each_part() -> None:
 def test_what_a_pool_is_given_can_be_pickled(tmp_path: Path) -> None:
     path = write(tmp_path / "f.exr", frame())
     source = LocalSource([str(tmp_path)])
-    indexer = ChunkIndexer(source, NOW, ((str(tmp_path), "/shows"),))
+    indexer = ChunkIndexer(source, ((str(tmp_path), "/shows"),))
     batch = pickle.loads(pickle.dumps(indexer))([FileRef(str(path), 0, 0)])
     assert batch["files"]["file_path_normalized"].to_pylist() == ["/shows/f.exr"]
     assert batch["files"]["file_path"].to_pylist() == [str(path)]
@@ -154,8 +154,24 @@ def test_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
     write(Path(os.fsdecode(os.fsencode(tmp_path) + b"/latin-\xe9.0001.exr")), frame())
     source = LocalSource([str(tmp_path)])
     refs = [found for found in source.walk() if isinstance(found, FileRef)]
-    batch = ChunkIndexer(source, NOW)(refs)
+    batch = ChunkIndexer(source)(refs)
     assert_valid(dict(batch))
     (row,) = batch["files"].to_pylist()
     assert row["file_path"] == f"{tmp_path}/latin-\\xe9.0001.exr"
     assert row["sequence_path"] == f"{tmp_path}/latin-\\xe9.####.exr"
+
+
+def test_large_headers_become_rows_before_the_next_ones_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task of manifests must not hold them all; the rows are the same either way."""
+    plant(tmp_path, {f"{name}.exr": frame(name) for name in "abcd"} | {"bad.exr": b"no"})
+    source = LocalSource([str(tmp_path)])
+    refs = [found for found in source.walk() if isinstance(found, FileRef)]
+    whole = index_chunk(source, refs, NOW)
+    monkeypatch.setattr("exrindex.work._HELD_BYTES", 1)
+    pieces = index_chunk(source, refs, NOW)
+    assert pieces["files"].column("file_path").num_chunks > 1
+    assert {name: table.to_pylist() for name, table in pieces.items()} == {
+        name: table.to_pylist() for name, table in whole.items()
+    }

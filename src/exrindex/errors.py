@@ -8,8 +8,8 @@
     ├─ HeaderError           4   the bytes are not a readable EXR header (``.offset``)
     │  └─ HeaderTruncated        more bytes are wanted (``.needed``)
     └─ StoreError            5   the database refused
-       ├─ StoreUnavailable       cannot be reached; retried
-       ├─ StoreConflict          another writer was first; retried
+       ├─ StoreUnavailable       cannot be reached
+       ├─ StoreConflict          another writer was first
        ├─ StoreLocked            another process holds the catalog; waited for, then raised
        └─ SchemaMismatch         the tables are not the ones this version writes
 

@@ -20,6 +20,16 @@ JSONValue: TypeAlias = (
 )
 
 
+# The rules behind the vectors. Any change to them is a new version; vectors of two versions must
+# never be compared.
+EMBEDDING_VERSION = "exr-hdr-1"
+METADATA_DIMS = 384
+CHANNEL_DIMS = 128
+
+# Views of one file that are told apart; real files have two.
+MAX_VIEWS = 64
+
+
 class Integrity(StrEnum):
     """What header, offset table and last chunk say about the pixels, which are never read."""
 
@@ -27,6 +37,11 @@ class Integrity(StrEnum):
     INCOMPLETE = "incomplete"
     TRUNCATED = "truncated"
     UNCHECKED = "unchecked"
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether pixels are missing."""
+        return self in (Integrity.INCOMPLETE, Integrity.TRUNCATED)
 
 
 class Stage(StrEnum):
@@ -196,13 +211,17 @@ class Header:
 
     @property
     def views(self) -> tuple[str, ...]:
-        """The ``multiView`` attribute of a single-part file, default view first; else empty."""
+        """The ``multiView`` attribute of a single-part file, default view first; else empty.
+
+        The first ``MAX_VIEWS`` of them.
+        """
         if self.is_multipart:
             return ()
         for part in self.parts:
             for attribute in part.attributes:
                 if attribute.name == "multiView" and isinstance(attribute.value, list):
-                    return tuple(view for view in attribute.value if isinstance(view, str))
+                    names = attribute.value[:MAX_VIEWS]
+                    return tuple(name for name in names if isinstance(name, str))
         return ()
 
 

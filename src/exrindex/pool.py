@@ -184,21 +184,30 @@ class _Run(Generic[Item, R]):
                 if not flight[0][1].done():
                     continue
             task, future = flight[0]
-            if self.workers.wait(future, self._limit(task)) is None:
+            verdict = self.workers.wait(future, self._limit(task))
+            if verdict is None:
                 flight.popleft()
                 yield future.result()
                 continue
             self.workers.discard()
+            if verdict is FailureCode.TIMEOUT:
+                # Its limit has room for every item: one of them hangs. Waiting for the whole
+                # task again, and for its halves, would take many times as long.
+                flight.popleft()
+                yield from self._alone([([item], 1) for item in task])
             while flight:
                 suspect, future = flight.popleft()
                 if _is_lost(future):
-                    yield from self._alone(suspect)
+                    yield from self._alone([(suspect, 2)])
                 else:
                     yield future.result()
 
-    def _alone(self, task: Sequence[Item]) -> Iterator[R]:
-        """Run a suspect with nothing else running; split it where it breaks the workers again."""
-        parts = [(task, 2)]
+    def _alone(self, parts: list[tuple[Sequence[Item], int]]) -> Iterator[R]:
+        """Run suspects with nothing else running, each so many times.
+
+        One that breaks the workers every time is split, a single item is guilty.
+        """
+        parts.reverse()
         while parts:
             part, tries = parts.pop()
             verdict = None

@@ -1,6 +1,6 @@
 """Questions to a store: renders like this one, what is broken, what is there.
 
-Every answer is a pyarrow table or a document of plain values; nothing is written.
+Answers are pyarrow tables or plain values; nothing is written.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from exrindex.embed import EMBEDDING_VERSION, embed_header, explain, explain_fingerprints
+from exrindex.embed import embed_header, explain, explain_fingerprints
 from exrindex.embed.explain import Share
 from exrindex.errors import SourceError
 from exrindex.inspection import inspect_file
-from exrindex.model import Failure, FailureCode, FileRef, JSONValue
+from exrindex.model import EMBEDDING_VERSION, Failure, FailureCode, FileRef, JSONValue
 from exrindex.naming import escape_text, normalize_path
 from exrindex.plain import plain_rows
 from exrindex.rows import PathMaps
@@ -88,7 +88,8 @@ def vector_of(
 def broken(store: Store) -> pa.Table:
     """What is wrong now: files that cannot be indexed, and files that lack pixels.
 
-    Columns: file_path, stage (list, read, parse or pixels), code, offset, reason, last_seen.
+    Columns: file_path, stage (list, read, parse or pixels), code, offset, reason, size_bytes,
+    first_seen, last_seen, attempts.
     """
     return store.sql(
         """

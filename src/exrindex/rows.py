@@ -22,7 +22,15 @@ from exrindex.document import (
     stored_value,
     window_document,
 )
-from exrindex.model import Attribute, Box, Failure, Indexed
+from exrindex.model import (
+    CHANNEL_DIMS,
+    EMBEDDING_VERSION,
+    METADATA_DIMS,
+    Attribute,
+    Box,
+    Failure,
+    Indexed,
+)
 from exrindex.naming import (
     channel_places,
     escape_text,
@@ -34,12 +42,9 @@ from exrindex.naming import (
 from exrindex.renderers import renderer_of
 from exrindex.tables import (
     ATTRIBUTES,
-    CHANNEL_DIMS,
     CHANNELS,
-    EMBEDDING_VERSION,
     FAILURES,
     FILES,
-    METADATA_DIMS,
     PARTS,
     SCHEMA_VERSION,
     TIMESTAMP,

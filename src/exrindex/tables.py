@@ -12,10 +12,9 @@ from typing import TypeAlias
 
 import pyarrow as pa
 
+from exrindex.model import CHANNEL_DIMS, METADATA_DIMS
+
 SCHEMA_VERSION = 1
-EMBEDDING_VERSION = "exr-hdr-1"
-METADATA_DIMS = 384
-CHANNEL_DIMS = 128
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 METADATA_VECTOR = pa.list_(pa.float32(), METADATA_DIMS)
@@ -100,7 +99,7 @@ PARTS = pa.schema(
         _text("data_window", 'JSON {"min":[x,y],"max":[x,y]}', null=True),
         _text("display_window", 'JSON {"min":[x,y],"max":[x,y]}', null=True),
         *_WINDOW_EDGES,
-        _text("compression", "compression by its short name", null=True),
+        _text("compression", "compression by its short name, or unknown_N", null=True),
         _text("line_order", "increasing_y, decreasing_y or random_y", null=True),
         _column("pixel_aspect_ratio", pa.float64(), "width of a pixel / its height", null=True),
         _yes_no("is_tiled", "a tiled part"),
@@ -122,7 +121,7 @@ CHANNELS = pa.schema(
         _whole("part_index", "position of the part"),
         _whole("channel_index", "position in the part, from 0"),
         _text("channel_name", "name as written"),
-        _text("channel_type", "half, float or uint"),
+        _text("channel_type", "half, float or uint; unknown_N for a code without a name"),
         _text("layer_name", "layer, from the channel or its part; empty for the base layer"),
         _text("component_name", "what follows the layer"),
         _text("view_name", "view, from the channel or its part", null=True),

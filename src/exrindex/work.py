@@ -15,7 +15,10 @@ from exrindex.inspection import failure_of, inspect_file
 from exrindex.model import Failure, FailureCode, FileRef, Indexed, Stage
 from exrindex.rows import PathMaps, make_batch
 from exrindex.source.base import Source
-from exrindex.tables import Batch
+from exrindex.tables import Batch, concat_batches
+
+# Bytes of headers held before they become rows, which keep a fraction of very large values.
+_HELD_BYTES = 64 * 1024 * 1024
 
 
 def index_file(source: Source, ref: FileRef) -> Indexed | Failure:
@@ -38,13 +41,22 @@ def index_chunk(
     source: Source, refs: Sequence[FileRef], seen_at: dt.datetime, path_maps: PathMaps = ()
 ) -> Batch:
     """Every row of these files, bad ones included as failures."""
-    results = [index_file(source, ref) for ref in refs]
-    return make_batch(
-        [result for result in results if isinstance(result, Indexed)],
-        [result for result in results if isinstance(result, Failure)],
-        seen_at,
-        path_maps,
-    )
+    batches = []
+    indexed: list[Indexed] = []
+    failures: list[Failure] = []
+    held = 0
+    for ref in refs:
+        result = index_file(source, ref)
+        if isinstance(result, Failure):
+            failures.append(result)
+            continue
+        indexed.append(result)
+        held += result.header.nbytes
+        if held > _HELD_BYTES:
+            batches.append(make_batch(indexed, [], seen_at, path_maps))
+            indexed, held = [], 0
+    batches.append(make_batch(indexed, failures, seen_at, path_maps))
+    return concat_batches(batches)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +64,13 @@ class ChunkIndexer:
     """``index_chunk`` with everything but the files bound: what a pool calls."""
 
     source: Source
-    seen_at: dt.datetime
     path_maps: PathMaps = ()
 
     def __call__(self, refs: Sequence[FileRef]) -> Batch:
-        return index_chunk(self.source, refs, self.seen_at, self.path_maps)
+        return index_chunk(self.source, refs, dt.datetime.now(dt.UTC), self.path_maps)
 
     def crashed(self, ref: FileRef, code: FailureCode) -> Batch:
         """The batch of a file whose inspection killed its worker or did not end."""
-        what = "took too long" if code is FailureCode.TIMEOUT else "killed its worker process"
-        failure = failure_of(ref, Stage.READ, code, f"inspecting the file {what}, twice")
-        return make_batch([], [failure], self.seen_at, self.path_maps)
+        what = "takes too long" if code is FailureCode.TIMEOUT else "kills its worker process"
+        failure = failure_of(ref, Stage.READ, code, f"inspecting the file {what}")
+        return make_batch([], [failure], dt.datetime.now(dt.UTC), self.path_maps)

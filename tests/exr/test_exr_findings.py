@@ -83,6 +83,7 @@ FINDINGS = [
     ("long_name", one(attr("n" * 32, "int", 1)), "n" * 32),
     ("long_name", one(raw_attr("n", "t" * 32, b"")), "n"),
     ("long_name", listed(chlist(["n" * 32])), "channels"),
+    ("long_text", one(attr("view", "string", "v" * 256)), "view"),
     ("not_utf8", one(attr("note", "string", b"\xff")), "note"),
     ("not_utf8", one(attr("views", "stringvector", [b"\xff"])), "views"),
     ("not_utf8", one(attr(b"\xff", "int", 1)), "\udcff"),
@@ -191,3 +192,12 @@ def test_findings_are_bounded() -> None:
     found = parse_header(header([[*minimal_part(), *repeated]]))
     assert len(found.findings) == MAX_FINDINGS
     assert len(found.parts[0].attributes) == 8 + len(repeated)
+
+
+def test_a_long_part_name_is_kept_but_not_used() -> None:
+    """Used as the layer of every channel it would be copied thousands of times."""
+    name = "n" * 1_000_000
+    part = minimal_part(name=name, part_type="scanlineimage", chunk_count=1)
+    (parsed,) = parse_header(header([part], MULTIPART)).parts
+    assert parsed.name is None
+    assert next(a.value for a in parsed.attributes if a.name == "name") == name

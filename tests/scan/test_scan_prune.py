@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from exrindex.source import LocalSource
 from store.test_store_duck import public, unprivileged
 from trees import duck, frame, live, open_failures, plant, rows, run, write
 
@@ -78,7 +79,9 @@ def test_an_empty_root_is_taken_for_one_that_is_not_mounted(tmp_path: Path, tree
     assert f"{tree} is empty" in warning
     assert f"exrindex scan --prune {tmp_path}" in warning
     assert set(live(store)) == NAMES
-    assert run(store, tmp_path, prune=True).counts.retired == 4
+    assert run(store, tmp_path, prune=True).counts.retired == 1
+    tree.rmdir()
+    assert run(store, tmp_path, prune=True).counts.retired == 3
 
 
 def test_a_root_that_is_gone_retires_nothing(tmp_path: Path, tree: Path) -> None:
@@ -176,3 +179,42 @@ def test_prune_closes_failures_of_what_is_gone(tmp_path: Path, tree: Path) -> No
     assert open_failures(store) == {"bad.exr": "empty"}
     run(store, tree, prune=True)
     assert open_failures(store) == {}
+
+
+def test_an_unmounted_volume_below_the_root_keeps_its_rows(tmp_path: Path, tree: Path) -> None:
+    store = duck(tmp_path / "c.duckdb")
+    run(store, tree)
+    shutil.rmtree(tree / "s")
+    (tree / "s").mkdir()
+    (tree / "st/d.exr").unlink()
+    report = run(store, tree, prune=True)
+    assert report.counts.retired == 2  # s/b.exr and st/d.exr, whose own directories were listed
+    assert set(live(store)) == {"a.exr", "c.exr"}
+    assert f"{tree / 's'} is empty" in report.warnings[0]
+
+
+def test_failures_close_beside_a_lasting_one(tmp_path: Path, tree: Path) -> None:
+    store = duck(tmp_path / "c.duckdb")
+    write(tree / "empty.exr", b"")
+    (tree / "s/dangling.exr").symlink_to("/nowhere")
+    run(store, tree)
+    assert set(open_failures(store)) == {"empty.exr", "dangling.exr"}
+    (tree / "empty.exr").unlink()
+    run(store, tree)
+    assert set(open_failures(store)) == {"empty.exr", "dangling.exr"}
+    run(store, tree, prune=True)
+    assert set(open_failures(store)) == {"dangling.exr"}
+
+
+def test_failures_close_with_an_exclusion_but_not_what_it_excludes(
+    tmp_path: Path, tree: Path
+) -> None:
+    store = duck(tmp_path / "c.duckdb")
+    write(tree / "s/empty.exr", b"")
+    write(tree / "st/empty2.exr", b"")
+    run(store, tree)
+    (tree / "s/empty.exr").unlink()
+    (tree / "st/empty2.exr").unlink()
+    selective = LocalSource([str(tree)], exclude=["st/"])
+    run(store, tree, prune=True, source=selective)
+    assert set(open_failures(store)) == {"empty2.exr"}

@@ -15,7 +15,7 @@ from pathspec import GitIgnoreSpec
 
 from exrindex.errors import Unreadable, UsageError
 from exrindex.model import Failure, FailureCode, FileRef, Skipped, Stage
-from exrindex.source import Found, ListSource, LocalSource, Source, exclude, listing
+from exrindex.source import Found, ListSource, LocalSource, Source, exclude
 from source.contract import SourceContract
 
 NOBODY = 65534
@@ -574,29 +574,16 @@ def test_a_local_source_walks_the_same_when_it_was_sent(tmp_path: Path) -> None:
     assert list(pickle.loads(pickle.dumps(source)).walk()) == list(source.walk())
 
 
-# --- listing ----------------------------------------------------------------------------------
+# --- what the walk leaves out on request ------------------------------------------------------
 
 
-def test_listing_names_what_is_there(tmp_path: Path) -> None:
-    tree(tmp_path, "a.exr", "d/b.exr", ".h")
-    assert listing(str(tmp_path)) == {"a.exr", "d", ".h"}
-
-
-def test_listing_of_what_is_gone_is_empty(tmp_path: Path) -> None:
-    tree(tmp_path, "a.exr")
-    assert listing(str(tmp_path / "gone")) == set()
-    assert listing(str(tmp_path / "gone/and/below")) == set()
-    assert listing(str(tmp_path / "a.exr")) == set()
-    assert listing(str(tmp_path / "a.exr/and/below")) == set()
-
-
-def test_listing_does_not_judge_what_it_cannot_see(locked: Path) -> None:
-    (locked / "link").symlink_to("/nowhere")
-    with unprivileged():
-        assert listing(str(locked / "locked")) is None
-        assert listing(str(locked / "locked/gone")) is None
-        assert listing(str(locked / "locked/gone/deeper")) is None
-        assert listing(str(locked / "link")) is None
-        assert listing(str(locked / "link/below")) is None
-        assert listing(str(locked / "z/gone")) == set()
-    assert listing("/" + "d/" * 3000) is None
+def test_passed_over_is_what_the_walk_does_not_come_by(tmp_path: Path) -> None:
+    root = str(tmp_path)
+    source = LocalSource([root], exclude=["cache/", "*.tmp.exr"])
+    assert not source.passes_over(root)
+    assert not source.passes_over(f"{root}/d/a.exr")
+    assert source.passes_over(f"{root}/d/cache/a.exr")
+    assert source.passes_over(f"{root}/a.tmp.exr")
+    assert source.passes_over(f"{root}/.snapshot/a.exr")
+    assert source.passes_over(f"{root}-other/a.exr")
+    assert not LocalSource([root, f"{root}/.shown"]).passes_over(f"{root}/.shown/a.exr")

@@ -379,7 +379,7 @@ class StoreContract(ABC):
         assert [row["retired_at"] for row in file_rows(store)] == [2]
         assert store.retire([], NOW) == 0
 
-    def test_close_failures_closes_what_a_walk_disproves(self, store: Store) -> None:
+    def test_stale_failures_are_found_below_a_root_and_closed_by_place(self, store: Store) -> None:
         put(
             store,
             {
@@ -389,12 +389,16 @@ class StoreContract(ABC):
             },
         )
         put(store, {"/a/fresh.exr": FailureCode.VANISHED}, days=1)
-        close = store.close_failures
-        assert close("/a", NOW + DAY, NOW + 2 * DAY, everything=False) == 1
+        stale = store.stale_failures("/a", NOW + DAY).to_pylist()
+        assert sorted(tuple(row.values()) for row in stale) == [
+            ("/a/gone.exr", "/a/gone.exr", "read", "vanished"),
+            ("/a/unread.exr", "/a/unread.exr", "read", "unreadable"),
+        ]
+        assert store.close_failures(["/a/gone.exr", "/a/unknown.exr"], NOW + 2 * DAY) == 1
+        assert store.close_failures(["/a/gone.exr"], NOW + 2 * DAY) == 0
         assert set(open_failures(store)) == {"unread.exr", "gone.exr", "fresh.exr"}
-        assert close("/a", NOW + DAY, NOW + 2 * DAY, everything=True) == 1
-        assert set(open_failures(store)) == {"gone.exr", "fresh.exr"}
-        assert close("/", NOW + 2 * DAY, NOW + 2 * DAY, everything=False) == 2
+        assert store.stale_failures("/a", NOW + DAY).num_rows == 1
+        assert store.stale_failures("/", NOW + 2 * DAY).num_rows == 3
 
     # --- scans ---
 

@@ -31,7 +31,6 @@ from exrindex.embed.explain import (
 )
 from exrindex.embed.facts import Facts, facts_of
 from exrindex.embed.layout import (
-    EMBEDDING_VERSION,
     FINGERPRINT_BLOCKS,
     FINGERPRINT_SIZE,
     METADATA_BLOCKS,
@@ -39,7 +38,7 @@ from exrindex.embed.layout import (
     FloatVector,
     place,
 )
-from exrindex.model import Box, Header
+from exrindex.model import EMBEDDING_VERSION, Box, Header
 
 __all__ = [
     "EMBEDDING_VERSION",

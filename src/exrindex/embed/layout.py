@@ -15,8 +15,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-# Names every rule that shapes a vector: tokens, lists, weights, dimensions. Change one, change it.
-EMBEDDING_VERSION = "exr-hdr-1"
+from exrindex.model import CHANNEL_DIMS, METADATA_DIMS
 
 IntVector: TypeAlias = NDArray[np.int64]
 FloatVector: TypeAlias = NDArray[np.float32]
@@ -66,7 +65,7 @@ METADATA_BLOCKS = _table(
         ("values", "values", 12, 20),
     )
 )
-METADATA_SIZE = 384
+METADATA_SIZE = METADATA_DIMS
 
 FINGERPRINT_BLOCKS = _table(
     (
@@ -81,7 +80,7 @@ FINGERPRINT_BLOCKS = _table(
         ("f_linear", "sampling", 2, 5),
     )
 )
-FINGERPRINT_SIZE = 128
+FINGERPRINT_SIZE = CHANNEL_DIMS
 
 
 def scaled(values: IntVector, weight: int) -> FloatVector:

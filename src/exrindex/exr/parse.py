@@ -191,7 +191,9 @@ class _Walk:
             else:
                 first_types[name] = type_name
             if expected == type_name:
-                if problem is None:
+                if expected == "string" and size > MAX_NAME_BYTES:
+                    self._add("long_text", f"{size} bytes are too long to be used", name, start)
+                elif problem is None:
                     meant[name] = attribute
             elif expected is not None:
                 self._check_reserved(attribute)

@@ -99,6 +99,7 @@ FINDINGS: Final = {
     "place there, so that later attributes vanish or the pixels cannot be read",
     "not_decoded": "a list goes beyond what is decoded of one header and is kept as bytes",
     "long_name": "a name is longer than 31 bytes without the long-names flag",
+    "long_text": "a part's name, view or type is longer than 255 bytes; it is kept, not used",
     "not_utf8": "a name or a text is not UTF-8",
     "unknown_enum": "an enumerated value has a code that is not known",
     "bad_window": "a window is inverted or reaches beyond ±(2³⁰−2); hosts refuse the file",

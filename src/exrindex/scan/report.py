@@ -32,7 +32,7 @@ class ScanOptions:
 
 @dataclass(slots=True)
 class Counts:
-    """Running totals, in files.
+    """Running totals, in files. ``found`` includes what could not be listed.
 
     ``broken`` counts files that have a header and whose pixels are incomplete or truncated,
     whether they were read in this run or found unchanged.
@@ -55,10 +55,10 @@ class Counts:
 
     def add_broken(self, integrity: str) -> bool:
         """Count a file if its integrity is one that loses pixels; whether it is."""
-        if integrity not in (Integrity.INCOMPLETE, Integrity.TRUNCATED):
-            return False
-        self.broken[Integrity(integrity)] += 1
-        return True
+        is_broken = Integrity(integrity).is_broken
+        if is_broken:
+            self.broken[Integrity(integrity)] += 1
+        return is_broken
 
 
 class Example(NamedTuple):
@@ -109,10 +109,7 @@ class Report:
             "unchanged": counts.unchanged,
             "retired": counts.retired,
             "failed": counts.failed,
-            "broken": {
-                str(kind): counts.broken[kind]
-                for kind in (Integrity.INCOMPLETE, Integrity.TRUNCATED)
-            },
+            "broken": {str(kind): counts.broken[kind] for kind in Integrity if kind.is_broken},
             "failures": dict(sorted(counts.failures.items())),
             "skipped": dict(sorted(counts.skipped.items())),
             "seconds": round(self.seconds, 3),

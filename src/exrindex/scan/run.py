@@ -14,7 +14,7 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from itertools import chain, islice, starmap
 
@@ -22,14 +22,14 @@ import orjson
 import pyarrow as pa
 
 from exrindex.errors import ExrIndexError, Interrupted, SourceError, StoreError
-from exrindex.model import Failure, FailureCode, FileRef, Integrity
-from exrindex.naming import escape_text, normalize_path
+from exrindex.model import Failure, FailureCode, FileRef, Integrity, Stage
+from exrindex.naming import escape_text, normalize_path, unescape_text
 from exrindex.pool import ordered_map, process_executor
 from exrindex.rows import make_batch
 from exrindex.scan.changes import ChangeFinder
 from exrindex.scan.prune import vanished
 from exrindex.scan.report import MAX_EXAMPLES, Counts, Example, Notify, Report, ScanOptions
-from exrindex.source import LocalSource, Source, listing
+from exrindex.source import LocalSource, Source
 from exrindex.store.base import SchemaState, Store
 from exrindex.tables import SCANS, Batch, concat_batches
 from exrindex.work import ChunkIndexer
@@ -37,6 +37,12 @@ from exrindex.work import ChunkIndexer
 # Files per task: small enough to spread over the workers, large enough to make the cost of
 # handing it over vanish.
 _TASK_FILES = 200
+
+# Tasks beyond one for each worker: enough to keep them busy while a result is written.
+_SPARE_TASKS = 2
+
+# So few files are done before a pool has started: a hook after a render waits for nothing else.
+_FEW_FILES = 8
 
 # A task that takes longer than this is taken to hang: a minute, and two seconds a file.
 _TASK_SECONDS, _FILE_SECONDS = 60.0, 2.0
@@ -95,7 +101,6 @@ class _Run:
             self._require_a_root()
         self.waiting: list[Batch] = []
         self.waiting_places: set[str] = set()
-        self.walk_failed = False
 
     # --- the two ways to run ---
 
@@ -131,7 +136,7 @@ class _Run:
                     self.counts.updated += 1
                 else:
                     self.counts.inserted += 1
-            lasting = [failure for failure in failures if not self._is_missing_root(failure)]
+            lasting = self._lasting(failures)
             self._count_failures(
                 [Example(escape_text(f.uri), str(f.code), f.reason) for f in lasting]
             )
@@ -149,18 +154,18 @@ class _Run:
         )
 
     def _batches(self) -> Generator[Batch, None, None]:
-        """Parse what changed; in this process if it is a single task, else in the pool."""
-        indexer = ChunkIndexer(self.source, self.started_at, self.options.path_maps)
+        """Parse what changed, in the pool; a handful of files in this process."""
+        indexer = ChunkIndexer(self.source, self.options.path_maps)
         tasks = self._tasks()
         first = list(islice(tasks, 2))
-        if len(first) < 2:
+        if len(first) < 2 and sum(map(len, first)) <= _FEW_FILES:
             yield from map(indexer, first)
             return
         yield from ordered_map(
             indexer,
             chain(first, tasks),
             executor=self.executor,
-            window=self.options.workers * 3,
+            window=self.options.workers + _SPARE_TASKS,
             on_crash=indexer.crashed,
             timeout=lambda refs: _TASK_SECONDS + _FILE_SECONDS * len(refs),
         )
@@ -168,16 +173,12 @@ class _Run:
     def _tasks(self) -> Iterator[list[FileRef]]:
         size = min(_TASK_FILES, self.options.commit_files)
         for refs, failures in self._finder(self.store).chunks(self.source.walk()):
-            lasting = [failure for failure in failures if not self._is_missing_root(failure)]
+            lasting = self._lasting(failures)
             if lasting:
-                self._add_walk_failures(lasting)
+                self._add(make_batch([], lasting, _now(), self.options.path_maps))
             self.notify(self.counts)
             for start in range(0, len(refs), size):
                 yield refs[start : start + size]
-
-    def _add_walk_failures(self, failures: list[Failure]) -> None:
-        self.walk_failed = True
-        self._add(make_batch([], failures, self.started_at, self.options.path_maps))
 
     # --- from batches to the store ---
 
@@ -238,22 +239,31 @@ class _Run:
         if self.options.prune:
             for places in self._vanished():
                 self.counts.retired += self.store.retire(places, at)
-        if not isinstance(self.source, LocalSource) or self.source.is_selective:
-            return
-        everything = self.options.prune and not self.walk_failed
+        if isinstance(self.source, LocalSource):
+            disproved = list(self._disproved(self.source))
+            if disproved:
+                self.store.close_failures(disproved, at)
+
+    def _disproved(self, source: LocalSource) -> Iterator[str]:
+        """Places of failures that the walk came by and did not meet again.
+
+        That a file which failed to parse is gone counts with ``prune`` only, like its row.
+        """
         for root in self._open_roots():
-            self.store.close_failures(
-                normalize_path(root, self.options.path_maps),
-                self.started_at,
-                at,
-                everything=everything,
-            )
+            place = normalize_path(root, self.options.path_maps)
+            stale = self.store.stale_failures(place, self.started_at)
+            for row in stale.to_pylist():
+                was_listed = row["stage"] != Stage.LIST and row["code"] != FailureCode.VANISHED
+                if was_listed and not self.options.prune:
+                    continue
+                if not source.passes_over(unescape_text(row["file_path"])):
+                    yield row["file_path_normalized"]
 
     def _vanished(self) -> Iterator[list[str]]:
         for root in self._open_roots():
             if os.path.isdir(root):
                 yield from vanished(
-                    self.store, root, listing, self.options.path_maps, self.report.warnings.append
+                    self.store, root, self.options.path_maps, self.report.warnings.append
                 )
 
     def _open_roots(self) -> list[str]:
@@ -268,20 +278,30 @@ class _Run:
                 "; ".join(f"{escape_text(failure.uri)}: {failure.reason}" for failure in failures)
             )
 
-    def _is_missing_root(self, failure: Failure) -> bool:
-        """A root that does not exist is reported, but no file of that name is expected back."""
-        return failure.code is FailureCode.VANISHED and failure.uri in self.report.roots
+    def _lasting(self, failures: list[Failure]) -> list[Failure]:
+        """What could not be listed and is expected to come back; found, but not readable.
+
+        A root that does not exist is reported by itself: most likely it was mistyped.
+        """
+        lasting = [
+            failure
+            for failure in failures
+            if failure.code is not FailureCode.VANISHED or failure.uri not in self.report.roots
+        ]
+        self.counts.found += len(lasting)
+        return lasting
 
     # --- the run's own row ---
 
     def _record_end_of(self, error: BaseException) -> None:
-        """Record how the run ended, unless the store itself is what failed."""
+        """Record how the run ended, unless the store itself fails or is busy."""
         if isinstance(error, StoreError):
             return
         self.report.seconds = time.monotonic() - self.started
-        self._record(exit_status=getattr(error, "exit_code", 130))
+        with suppress(StoreError):
+            self._record(exit_status=getattr(error, "exit_code", 130), patient=False)
 
-    def _record(self, *, exit_status: int | None) -> None:
+    def _record(self, *, exit_status: int | None, patient: bool = True) -> None:
         finished = exit_status is not None
         row = {
             "scan_id": self.report.scan_id,
@@ -301,7 +321,7 @@ class _Run:
             "counts": _json(self.report.document()) if finished else None,
             "exit_status": exit_status,
         }
-        self.store.record_scan(pa.Table.from_pylist([row], schema=SCANS))
+        self.store.record_scan(pa.Table.from_pylist([row], schema=SCANS), patient=patient)
 
 
 def _columns(table: pa.Table, *names: str) -> Iterator[tuple[str, ...]]:

@@ -2,14 +2,15 @@
 
 from exrindex.source.base import Blob, Found, Source
 from exrindex.source.filelist import read_file_list
-from exrindex.source.local import ListSource, LocalSource, listing
+from exrindex.source.local import ListSource, LocalSource
+from exrindex.source.presence import Presence
 
 __all__ = [
     "Blob",
     "Found",
     "ListSource",
     "LocalSource",
+    "Presence",
     "Source",
-    "listing",
     "read_file_list",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from exrindex.errors import Unreadable
 from exrindex.model import Failure, FailureCode, FileRef, Stage
 from exrindex.source.base import Found
-from exrindex.source.walk import Walk, absolute, lost, what_instead, why
+from exrindex.source.walk import Walk, absolute, lost, prefix_of, what_instead, why
 
 # O_NONBLOCK: a named pipe put in a file's place must not stop us. O_NOCTTY: nor a terminal.
 _OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
@@ -93,10 +92,20 @@ class LocalSource:
         self._follow = follow_symlinks
         _exclusion(self._exclude)
 
-    @property
-    def is_selective(self) -> bool:
-        """Whether the walk leaves files out on request."""
-        return bool(self._exclude)
+    def passes_over(self, path: str) -> bool:
+        """Whether the walk would not come by a path: hidden, excluded, or below no root."""
+        above = [root for root in self.roots if path == root or path.startswith(prefix_of(root))]
+        if not above:
+            return True
+        excluded = _exclusion(self._exclude)
+        relative = path.removeprefix(max(above, key=len)).strip("/")
+        place = ""
+        for name in relative.split("/") if relative else ():
+            place += name
+            if name.startswith(".") or (excluded and (excluded(place) or excluded(place + "/"))):
+                return True
+            place += "/"
+        return False
 
     def check_roots(self) -> list[Failure]:
         """The roots that cannot be opened now.
@@ -146,41 +155,6 @@ class ListSource:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_entries": ()}
-
-
-def listing(directory: str) -> set[str] | None:
-    """The names in a directory, for deciding which known files are gone.
-
-    None means "cannot tell": something on the way could not be listed (no permission, an I/O
-    error, a stale handle), or a dangling symbolic link is in the way. Nothing may be retired on
-    its account. An empty set means that nothing is there: the directory is empty, or its nearest
-    existing ancestor lists fine and does not hold the next name, or a regular file took its
-    place. The names are those on disk, not normalised.
-
-    A file system that is not mounted looks like an empty directory here.
-    """
-    path, missing = absolute(directory), ""
-    while True:
-        try:
-            with os.scandir(path) as entries:
-                names = {entry.name for entry in entries}
-        except (FileNotFoundError, NotADirectoryError):
-            if _is_regular(path):
-                return set()
-            path, missing = os.path.split(path)
-        except OSError:
-            return None
-        else:
-            if not missing:
-                return names
-            return None if missing in names else set()
-
-
-def _is_regular(path: str) -> bool:
-    try:
-        return stat.S_ISREG(os.lstat(path).st_mode)
-    except OSError:
-        return False
 
 
 def _check(root: str) -> Failure | None:

@@ -124,7 +124,7 @@ class Walk:
             yield _taken(path, status)
 
     def _tree(self, root: str) -> Iterator[Found]:
-        skip = len(_prefix(root))
+        skip = len(prefix_of(root))
         levels = [_Level("", [root], None)]
         while levels:
             if not levels[-1].directories:
@@ -138,7 +138,7 @@ class Walk:
             listing = _list(path, self._follow)
             if listing.problem:
                 yield lost(path, listing.problem)
-            prefix = _prefix(path)
+            prefix = prefix_of(path)
             yield from self._files(prefix, listing.files, skip)
             deeper: list[str] = []
             for name in listing.directories:
@@ -171,7 +171,8 @@ class Walk:
         return None
 
 
-def _prefix(directory: str) -> str:
+def prefix_of(directory: str) -> str:
+    """The directory with a slash at its end."""
     return directory if directory.endswith("/") else directory + "/"
 
 

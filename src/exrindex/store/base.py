@@ -97,17 +97,21 @@ class Store(Protocol):
     def retire(self, places: Sequence[str], at: dt.datetime) -> int:
         """Mark the live files at these places as gone and close their failures."""
 
-    def close_failures(
-        self, root: str, before: dt.datetime, at: dt.datetime, *, everything: bool
-    ) -> int:
-        """Close open failures at or below ``root`` that were last seen before a moment.
+    def stale_failures(self, root: str, before: dt.datetime) -> pa.Table:
+        """Open failures at or below ``root`` that were last seen before a moment.
 
-        Only those a complete walk of the root disproves (stage ``list``, code ``vanished``),
-        unless ``everything``.
+        Those below a directory that could not be listed since are left out. Columns: file_path,
+        file_path_normalized, stage, code.
         """
 
-    def record_scan(self, row: pa.Table) -> None:
-        """Write one row of ``scans``, in place of an earlier one with its ``scan_id``."""
+    def close_failures(self, places: Sequence[str], at: dt.datetime) -> int:
+        """Mark the open failures at these places as resolved."""
+
+    def record_scan(self, row: pa.Table, *, patient: bool = True) -> None:
+        """Write one row of ``scans``, in place of an earlier one with its ``scan_id``.
+
+        Without ``patient`` it gives up at once where others have the store.
+        """
 
     def nearest(
         self,

@@ -16,12 +16,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from exrindex.errors import SchemaMismatch, StoreError, UsageError
+from exrindex.model import EMBEDDING_VERSION
 from exrindex.store import duckschema
 from exrindex.store.base import Problem, SchemaState, Upserted, VectorColumn
 from exrindex.store.duckfile import DuckFile
 from exrindex.store.nearest import nearest_query
 from exrindex.store.upsert import CONTENT_LOST, plan_upsert, require_places_once
-from exrindex.tables import CHILD_TABLES, EMBEDDING_VERSION, TABLES, Batch
+from exrindex.tables import CHILD_TABLES, TABLES, Batch
 
 T = TypeVar("T")
 
@@ -77,14 +78,19 @@ FROM failing f WHERE files.file_path_normalized = f.file_path_normalized
     AND files.retired_at IS NULL AND f.code IN {CONTENT_LOST}
 """
 
-# A directory that could not be listed says nothing about what is below it.
-_STILL_UNLISTED = """
-FROM failures AS unlisted
-WHERE unlisted.stage = 'list' AND unlisted.resolved_at IS NULL AND unlisted.last_seen >= $before
-    AND starts_with(failures.file_path_normalized, rtrim(unlisted.file_path_normalized, '/') || '/')
-"""
-
 _BELOW = "({column} = $root OR starts_with({column}, rtrim($root, '/') || '/'))"
+
+# A directory that could not be listed says nothing about what is below it.
+_STALE_FAILURES = f"""
+SELECT file_path, file_path_normalized, stage, code FROM failures
+WHERE resolved_at IS NULL AND last_seen < $before
+  AND {_BELOW.format(column="file_path_normalized")}
+  AND NOT EXISTS (
+    FROM failures AS unlisted
+    WHERE unlisted.stage = 'list' AND unlisted.resolved_at IS NULL AND unlisted.last_seen >= $before
+      AND starts_with(
+          failures.file_path_normalized, rtrim(unlisted.file_path_normalized, '/') || '/'))
+"""
 
 
 class DuckStore:
@@ -153,15 +159,8 @@ class DuckStore:
             return _upsert(connection, batch)
 
     def retire(self, places: Sequence[str], at: dt.datetime) -> int:
-        gone = pa.table({"place": pa.array(places, pa.string())})
         with self._file.writing() as connection:
-            connection.register("gone", gone)
-            _run(
-                connection,
-                "UPDATE failures SET resolved_at = $at WHERE resolved_at IS NULL"
-                " AND file_path_normalized IN (SELECT place FROM gone)",
-                {"at": at},
-            )
+            _close_failures(connection, places, at)
             return _run(
                 connection,
                 "UPDATE files SET retired_at = $at WHERE retired_at IS NULL"
@@ -169,21 +168,19 @@ class DuckStore:
                 {"at": at},
             )
 
-    def close_failures(
-        self, root: str, before: dt.datetime, at: dt.datetime, *, everything: bool
-    ) -> int:
-        below = _BELOW.format(column="file_path_normalized")
-        with self._file.writing() as connection:
-            return _run(
-                connection,
-                f"UPDATE failures SET resolved_at = $at WHERE resolved_at IS NULL AND {below}"
-                " AND last_seen < $before AND ($everything OR stage = 'list' OR code = 'vanished')"
-                f" AND NOT EXISTS ({_STILL_UNLISTED})",
-                {"at": at, "root": root, "before": before, "everything": everything},
-            )
+    def stale_failures(self, root: str, before: dt.datetime) -> pa.Table:
+        def read(connection: duckdb.DuckDBPyConnection) -> pa.Table:
+            params = {"root": root, "before": before}
+            return connection.sql(_STALE_FAILURES, params=params).to_arrow_table()
 
-    def record_scan(self, row: pa.Table) -> None:
+        return self._read(read)
+
+    def close_failures(self, places: Sequence[str], at: dt.datetime) -> int:
         with self._file.writing() as connection:
+            return _close_failures(connection, places, at)
+
+    def record_scan(self, row: pa.Table, *, patient: bool = True) -> None:
+        with self._file.writing(patient=patient) as connection:
             connection.register("run", row)
             _run(connection, "DELETE FROM scans WHERE scan_id IN (SELECT scan_id::UUID FROM run)")
             _run(connection, "INSERT INTO scans BY NAME SELECT * FROM run")
@@ -266,6 +263,19 @@ def _upsert(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Upserted:
         retired += _run(connection, _RETIRE_LOST)
     confirmed = plan.touch.num_rows - plan.updated
     return Upserted(len(plan.insert), plan.updated, confirmed, retired, failed)
+
+
+def _close_failures(
+    connection: duckdb.DuckDBPyConnection, places: Sequence[str], at: dt.datetime
+) -> int:
+    """Close open failures and leave the places registered as ``gone``."""
+    connection.register("gone", pa.table({"place": pa.array(places, pa.string())}))
+    return _run(
+        connection,
+        "UPDATE failures SET resolved_at = $at WHERE resolved_at IS NULL"
+        " AND file_path_normalized IN (SELECT place FROM gone)",
+        {"at": at},
+    )
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, batch: Batch, file_ids: list[str]) -> None:

@@ -203,10 +203,13 @@ class DuckFile:
                 connection.close()
 
     @contextmanager
-    def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection inside one transaction: committed at the end, rolled back on any error."""
+    def writing(self, *, patient: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection inside one transaction: committed at the end, rolled back on any error.
+
+        Without ``patient`` it raises ``StoreLocked`` at once where another process is in.
+        """
         with self._turn():
-            connection = self._open(read_only=False)
+            connection = self._open(read_only=False, patient=patient)
             try:
                 with _interruptible(connection):
                     connection.execute("BEGIN")
@@ -218,9 +221,9 @@ class DuckFile:
                 # Closing without a commit rolls back.
                 connection.close()
 
-    def _open(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-        """Open the file, waiting for other processes up to ``wait_seconds``."""
-        deadline = time.monotonic() + self.wait_seconds
+    def _open(self, *, read_only: bool, patient: bool = True) -> duckdb.DuckDBPyConnection:
+        """Open the file, waiting for other processes up to ``wait_seconds`` if ``patient``."""
+        deadline = time.monotonic() + (self.wait_seconds if patient else 0)
         wait = _FIRST_WAIT
         while True:
             try:

@@ -6,10 +6,10 @@ import duckdb
 import pyarrow as pa
 
 from exrindex.errors import SchemaMismatch
+from exrindex.model import EMBEDDING_VERSION
 from exrindex.store.base import Problem, SchemaState
 from exrindex.tables import (
     CHILD_TABLES,
-    EMBEDDING_VERSION,
     ID_COLUMNS,
     SCHEMA_VERSION,
     TABLES,
