@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from exrindex.document import (
-    STORED_HEAD_CHARACTERS,
+    STORED_HEAD_BYTES,
     STORED_VALUE_BYTES,
     failure_document,
     file_document,
@@ -102,8 +102,16 @@ def test_only_the_store_shortens_large_values() -> None:
     assert values["manifest"] == text
     assert values["small"] == short["small"] == "x"
     assert short["manifest"]["bytes"] == len(text)
-    assert short["manifest"]["head"] == text[:STORED_HEAD_CHARACTERS]
+    assert short["manifest"]["head"] == text[:STORED_HEAD_BYTES]
     assert len(short["manifest"]["sha256"]) == 64
+
+
+def test_the_head_is_cut_in_bytes() -> None:
+    found = _header(attr("x", "string", "é" * STORED_VALUE_BYTES))
+    attribute = next(a for a in found.parts[0].attributes if a.name == "x")
+    value = stored_value(attribute)
+    assert isinstance(value, dict)
+    assert value["head"] == "é" * (STORED_HEAD_BYTES // 2)
 
 
 def test_the_stored_limit_is_exact() -> None:

@@ -100,6 +100,11 @@ def test_path_maps() -> None:
         ("shot010_beauty.1001.exr", "shot010_beauty.####.exr", 1001),
         ("beauty_v003.1001.exr", "beauty_v003.####.exr", 1001),
         ("img.86400123.exr", "img.########.exr", 86400123),
+        ("img.123456789.exr", "img.#########.exr", 123456789),
+        ("beauty_-5.exr", "beauty_##.exr", -5),
+        ("-5.exr", "##.exr", -5),
+        ("beauty--5.exr", "beauty--#.exr", 5),
+        ("plate_2048X1152.1001.exr", "plate_2048X1152.####.exr", 1001),
     ],
 )
 def test_frame_numbers(name: str, pattern: str, frame: int) -> None:
@@ -110,7 +115,21 @@ def test_frame_numbers(name: str, pattern: str, frame: int) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["beauty.exr", "comp_v003.exr", "plate_2048x1152.exr", "sh0100.exr", "cam2.exr", "1001", "é²"],
+    [
+        "beauty.exr",
+        "comp_v003.exr",
+        "comp.V003.exr",
+        "v003.exr",
+        "plate_2048x1152.exr",
+        "plate_2048X1152.exr",
+        "sh0100.exr",
+        "cam2.exr",
+        "1001",
+        "é²",
+        "img_20240131123456.exr",
+        "img.1234567890.exr",
+        "1234567890.exr",
+    ],
 )
 def test_numbers_that_are_no_frames(name: str) -> None:
     assert split_frame(name) is None
@@ -205,6 +224,29 @@ def test_versions(path: str, version: int | None) -> None:
         ("/tmp/x", None, None, None),
         ("/shows", None, None, None),
         ("/x/shot_010", None, None, "shot_010"),
+        # words that only begin like a sequence
+        ("/shows/film/scratch", "film", None, None),
+        ("/shows/film/scans/sh0010", "film", None, "sh0010"),
+        ("/shows/film/scenes/x", "film", None, None),
+        ("/shows/film/sculpt01", "film", None, None),
+        ("/shows/film/scene_01a/x", "film", "scene_01a", None),
+        ("/shows/film/ep101/ABC_0020", "film", "ep101", "ABC_0020"),
+        # in a show, only what is below it
+        ("/mnt/sq999/sh9999/shows/film/assets", "film", None, None),
+        ("/mnt/ABC_010_0020/shows/film/assets", "film", None, None),
+        ("/shows/ABC_010/assets", "ABC_010", None, None),
+        ("/shows/sq010/sh0010", "sq010", None, "sh0010"),
+        # the surest rule wins, wherever its component stands
+        ("/shows/film/sq010/sh0020/render/beauty_001", "film", "sq010", "sh0020"),
+        ("/mnt/sq010/sh0020/render/beauty_001", None, "sq010", "sh0020"),
+        ("/shows/film/ABC_010_0020/render/beauty_001", "film", "ABC_010", "ABC_010_0020"),
+        ("/shows/film/sq010/ABC_0020/beauty_001", "film", "sq010", "ABC_0020"),
+        ("/shows/film/ABC_010/comp", "film", "ABC", "ABC_010"),
+        # without a show, one number is not enough
+        ("/mnt/tmp_001/x", None, None, None),
+        ("/mnt/ABC_010/x", None, None, None),
+        ("/mnt/ABC_010_0020/x", None, "ABC_010", "ABC_010_0020"),
+        ("/mnt/sq010/ABC_0020/x", None, "sq010", "ABC_0020"),
     ],
 )
 def test_shows_and_shots(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import fields
 from pathlib import Path
 
@@ -69,6 +70,35 @@ def test_flags_over_environment_over_file_over_defaults(tmp_path: Path) -> None:
 def test_an_empty_store_flag_is_no_default() -> None:
     with pytest.raises(SettingsError, match="--store is empty"):
         load_settings({}, store="")
+
+
+def test_the_home_directory_in_a_store_is_expanded_wherever_it_is_set(tmp_path: Path) -> None:
+    path = tmp_path / "any.toml"
+    path.write_text('store = "~/c.duckdb"')
+    home = str(tmp_path / "home/c.duckdb")
+    assert load_settings({}, config=path).store == home
+    assert load_settings({}, store="~/c.duckdb").store == home
+    assert load_settings({"EXRINDEX_STORE": "~/c.duckdb"}).store == home
+    assert load_settings({}, store="x/~/c.duckdb").store == "x/~/c.duckdb"
+
+
+@pytest.mark.parametrize("store", ["a\udcff.duckdb", "duckdb:///a\udcff.duckdb"])
+def test_a_store_must_be_utf8(store: str) -> None:
+    with pytest.raises(SettingsError, match=r"a\\xff.duckdb, from --store: .* valid UTF-8"):
+        load_settings({}, store=store)
+    with pytest.raises(SettingsError, match="from EXRINDEX_STORE: the path must be valid UTF-8"):
+        load_settings({"EXRINDEX_STORE": store})
+
+
+def test_so_must_the_folder_that_a_relative_store_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "a\udcff"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    with pytest.raises(SettingsError, match="must be valid UTF-8"):
+        load_settings({}, store="c.duckdb")
+    assert load_settings({}, store="/c.duckdb").store == "/c.duckdb"
 
 
 def test_environment_variables() -> None:
@@ -150,6 +180,27 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
             load_settings({}, config=missing)
     with pytest.raises(SettingsError, match="there is no settings file"):
         load_settings({"EXRINDEX_CONFIG": "gone.toml"})
+
+
+def test_a_file_that_cannot_be_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="File name too long"):
+        load_settings({}, config=Path("x" * 300))
+    with pytest.raises(SettingsError, match="File name too long"):
+        load_settings({"EXRINDEX_CONFIG": "x" * 300})
+
+
+def test_a_folder_that_may_not_be_entered(tmp_path: Path) -> None:
+    closed = tmp_path / "XDG_CONFIG_HOME/exrindex"
+    closed.mkdir(parents=True)
+    closed.chmod(0)
+    try:
+        if os.access(closed, os.X_OK):
+            pytest.skip("this user may enter everything")
+        with pytest.raises(SettingsError, match="Permission denied"):
+            load_settings({}, config=closed / "exrindex.toml")
+        assert load_settings({}).store_from == "default"
+    finally:
+        closed.chmod(0o755)
 
 
 @pytest.mark.parametrize("text", ["0", "many", "-1", "1.5"])

@@ -22,10 +22,10 @@ from exrindex.model import (
 )
 from exrindex.naming import channel_places, escape_text
 
-# An attribute value larger than this many bytes is stored as size, digest and first characters
+# An attribute value larger than this many bytes is stored as size, digest and first bytes
 # (Cryptomatte manifests reach 100 MB a frame); `inspect --json` always prints the whole value.
 STORED_VALUE_BYTES = 64 * 1024
-STORED_HEAD_CHARACTERS = 1024
+STORED_HEAD_BYTES = 1024
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -86,7 +86,7 @@ def stored_value(attribute: Attribute) -> JSONValue:
     """The value as the tables keep it: whole, or size, digest and head where it is very large."""
     if len(attribute.raw) <= STORED_VALUE_BYTES:
         return attribute.value
-    head = attribute.raw[:STORED_HEAD_CHARACTERS].decode("utf-8", "replace")
+    head = attribute.raw[:STORED_HEAD_BYTES].decode("utf-8", "replace")
     return {
         "bytes": len(attribute.raw),
         "sha256": hashlib.sha256(attribute.raw).hexdigest(),

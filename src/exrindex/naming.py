@@ -99,17 +99,18 @@ class FrameName(NamedTuple):
 
     @property
     def pattern(self) -> str:
-        """The name with one ``#`` for each digit of the number."""
+        """The name with one ``#`` for each character of the number, a minus sign included."""
         return self.head + "#" * self.padding + self.tail
 
 
 _FRAME = re.compile(
-    r"(?P<head>.*?)(?P<sep>[._-]?)(?P<frame>(?:(?<=[._])-)?[0-9]{1,9})(?P<tail>\.[A-Za-z0-9]+)",
+    # A minus is a sign behind a dot or underscore and in first place, else it separates.
+    r"(?P<head>.*?)(?P<sep>(?:[._]|(?<=[^._])-)?)"
+    r"(?P<frame>(?:(?<![^._])-)?(?<![0-9])[0-9]{1,9})(?P<tail>\.[A-Za-z0-9]+)",
     re.DOTALL,
 )
-_VERSION_BEFORE_DIGITS = re.compile(r"(?:^|[^A-Za-z0-9])[vV]$")
 _TRAILING_WORD = re.compile(r"[A-Za-z]+$")
-_RESOLUTION_BEFORE_DIGITS = re.compile(r"[0-9]x$")
+_RESOLUTION_BEFORE_DIGITS = re.compile(r"[0-9][xX]$")
 # A number right behind one of these words names a thing, not a frame (sh0100.exr, cam2.exr).
 _NUMBERED_THINGS = frozenset(
     "v ver version sh shot sq seq sequence sc scene ep episode take cam camera part reel roll"
@@ -121,15 +122,15 @@ _NUMBERED_THINGS = frozenset(
 def split_frame(filename: str) -> FrameName | None:
     """Find the frame number: the last number before the extension, if it is one.
 
-    Not frames: version numbers (``_v003.exr``), resolutions (``_2048x1152.exr``) and numbers
-    glued to a word that names a thing (``sh0100.exr``).
+    Not frames: version numbers (``_v003.exr``), resolutions (``_2048x1152.exr``), numbers glued
+    to a word that names a thing (``sh0100.exr``) and numbers of ten or more digits (dates).
     """
     match = _FRAME.fullmatch(filename)
     if match is None:
         return None
     head, sep, digits, tail = match.group("head", "sep", "frame", "tail")
     if not sep:
-        if _VERSION_BEFORE_DIGITS.search(head) or _RESOLUTION_BEFORE_DIGITS.search(head):
+        if _RESOLUTION_BEFORE_DIGITS.search(head):
             return None
         word = _TRAILING_WORD.search(head)
         if word and word.group().lower() in _NUMBERED_THINGS:
@@ -244,30 +245,46 @@ class Place(NamedTuple):
 
 
 _SHOW_ROOTS = frozenset(("shows", "show", "jobs", "job", "projects", "prod", "prj"))
-_SHOT = re.compile(
-    r"(?:sh|shot)[_-]?[0-9]{2,5}[A-Za-z]?|[A-Za-z]{1,6}[0-9]{0,4}_[0-9]{3,4}(?:_[0-9]{3,4})?",
-    re.IGNORECASE,
-)
-_SEQUENCE = re.compile(r"(?:sq|seq|sequence|sc|scene|ep)[_-]?[A-Za-z0-9]{1,6}", re.IGNORECASE)
+_SHOT = re.compile(r"(?:sh|shot)[_-]?[0-9]{2,5}[A-Za-z]?", re.IGNORECASE)
+_NUMBERED = re.compile(r"[A-Za-z]{1,6}[0-9]{0,4}_[0-9]{3,4}(?P<second>_[0-9]{3,4})?")
+_SEQUENCE = re.compile(r"(?:sq|seq|sequence|sc|scene|ep)[_-]?[0-9]{1,6}[A-Za-z]?", re.IGNORECASE)
 
 
 @lru_cache(maxsize=4096)
 def place_of(directory: str) -> Place:
     """Show, sequence and shot from a normalised directory.
 
-    The show is the component below a folder such as ``shows`` or ``jobs``; the shot is the
-    deepest component that looks like one (``sh0100``, ``ABC_010_0020``); the sequence is the
-    shot's parent if it looks like one (``sq010``), else the shot without its last number.
+    The show is the component below a folder such as ``shows`` or ``jobs``; where there is one,
+    shot and sequence are looked for below it. The shot is the deepest component named for it
+    (``sh0100``), else the deepest with two numbers (``ABC_010_0020``) or one below a sequence
+    (``sq010/ABC_0020``), else, in a show, the deepest with one number (``ABC_010``). The sequence
+    is the shot's parent if it looks like one (``sq010``), else the shot without its last number.
     """
     names = [name for name in directory.split("/") if name]
     roots = (i for i in range(len(names) - 1) if names[i].lower() in _SHOW_ROOTS)
     root = next(roots, None)
-    show = None if root is None else names[root + 1]
-    for parent, shot in reversed(list(pairwise(["", *names]))):
-        if _SHOT.fullmatch(shot) and not _SEQUENCE.fullmatch(shot):
-            return Place(show, parent if _SEQUENCE.fullmatch(parent) else _stem(shot), shot)
+    show = None
+    if root is not None:
+        show, names = names[root + 1], names[root + 2 :]
+    found = _find_shot(names, is_in_show=show is not None)
+    if found is not None:
+        parent, shot = found
+        return Place(show, parent if _SEQUENCE.fullmatch(parent) else _stem(shot), shot)
     sequence = next((name for name in reversed(names) if _SEQUENCE.fullmatch(name)), None)
     return Place(show, sequence, None)
+
+
+def _find_shot(names: list[str], *, is_in_show: bool) -> tuple[str, str] | None:
+    """The shot and the component above it ("" above the first), by the surest rule that holds."""
+    ranked: dict[int, tuple[str, str]] = {}
+    for parent, name in pairwise(["", *names]):
+        if _SHOT.fullmatch(name):
+            ranked[0] = parent, name
+        elif (match := _NUMBERED.fullmatch(name)) and not _SEQUENCE.fullmatch(name):
+            is_sure = match["second"] or _SEQUENCE.fullmatch(parent)
+            if is_sure or is_in_show:
+                ranked[1 if is_sure else 2] = parent, name
+    return ranked[min(ranked)] if ranked else None
 
 
 def _stem(shot: str) -> str | None:

@@ -15,6 +15,7 @@ from typing import Any
 import platformdirs
 
 from exrindex.errors import SettingsError
+from exrindex.naming import escape_text
 
 FILE_NAME = "exrindex.toml"
 _DEFAULT_CATALOG = "catalog.duckdb"
@@ -55,17 +56,35 @@ def load_settings(
         settings = replace(settings, store=store, store_from="--store")
     if not settings.store:
         settings = _default_store(settings, environ)
+    settings = replace(settings, store=os.path.expanduser(settings.store))
+    _require_utf8(settings)
     return settings
+
+
+def _require_utf8(settings: Settings) -> None:
+    """DuckDB opens no file whose path is not UTF-8, be it because of the folder we are in."""
+    store = settings.store
+    try:
+        (store if "://" in store else os.path.abspath(store)).encode()
+    except UnicodeEncodeError:
+        raise SettingsError(
+            f"{escape_text(store)}, from {settings.store_from}: the path must be valid UTF-8"
+        ) from None
 
 
 def _config_path(environ: Mapping[str, str], config: Path | None) -> Path | None:
     named = config or (Path(environ["EXRINDEX_CONFIG"]) if environ.get("EXRINDEX_CONFIG") else None)
     if named is not None:
-        if not named.is_file():
+        try:
+            is_file = named.is_file()
+        except OSError as error:
+            raise SettingsError(f"{named}: {error.strerror}") from error
+        if not is_file:
             raise SettingsError(f"there is no settings file {named}")
         return named
     candidates = [Path(FILE_NAME), Path(platformdirs.user_config_dir("exrindex")) / FILE_NAME]
-    return next((path for path in candidates if path.is_file()), None)
+    # A folder that this user may not enter, such as another's home, holds no settings of theirs.
+    return next((path for path in candidates if os.path.isfile(path)), None)
 
 
 def _from_file(path: Path) -> Settings:
@@ -165,7 +184,7 @@ _READERS: dict[str, Callable[[object], object]] = {
 
 # Settings that an environment variable EXRINDEX_NAME can hold, and how its text becomes a value.
 _FROM_TEXT: dict[str, Callable[[str], object]] = {
-    "store": os.path.expanduser,
+    "store": str,
     "workers": int,
     "commit_files": int,
     "lock_wait": float,

@@ -80,13 +80,29 @@ def test_people_read_a_summary_and_every_bad_file(shell: Shell, tree: Path, tmp_
     assert "empty.exr" in quiet.err
 
 
+def test_a_dry_run_takes_every_changed_file_for_updated(
+    shell: Shell, tree: Path, tmp_path: Path
+) -> None:
+    words = ("--store", tmp_path / "c.duckdb", "scan", tree, "--json")
+    assert shell.run(*words).code == 0
+    os.utime(tree / "b/y.exr", (1, 1))
+    (tree / "b/z.exr").write_bytes(exr_file(width=5))
+    os.utime(tree / "b/z.exr", (1, 1))
+    dry = shell.run(*words, "--dry-run").json()
+    assert _counts(dry) == {"found": 4, "updated": 2, "unchanged": 2}
+    done = shell.run(*words).json()
+    assert _counts(done) == {
+        "found": 4, "inserted": 1, "updated": 1, "retired": 1, "unchanged": 2,
+    }  # fmt: skip
+
+
 def test_lists_of_files(shell: Shell, tree: Path, tmp_path: Path) -> None:
     names = [f"{tree}/a/x.1001.exr", "tree/b/y.exr", f"{tree}/gone.exr"]
     shell.cwd = tmp_path
     plain = shell.run("--store", "c.duckdb", "scan", "--from-file", "-", "--json",
                       stdin="\n".join(names).encode())  # fmt: skip
     assert plain.code == 1
-    assert _counts(plain.json()) == {"found": 2, "inserted": 2, "failed": 1}
+    assert _counts(plain.json()) == {"found": 3, "inserted": 2, "failed": 1}
     assert "gone.exr" in plain.err
 
     (tmp_path / "list").write_bytes("\0".join(names[:2]).encode())

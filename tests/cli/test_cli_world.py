@@ -5,18 +5,26 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
+import typer.main
 
 from cli.command import Shell
 from cli.conftest import Catalog
 from exrindex import __version__
+from exrindex.cli import app
+from exrindex.cli.progress import progress
 from exrindex.naming import unescape_text
+from exrindex.scan import Counts
 from exrmaker import exr_file
 
 
@@ -29,6 +37,17 @@ def test_version_and_help(shell: Shell) -> None:
     assert nothing.code == 2
     assert "inspect" in nothing.out + nothing.err
     assert shell.run("bogus").code == 2
+
+
+def test_json_is_one_option_everywhere() -> None:
+    def options(command: Any) -> Iterator[Any]:
+        yield from (option for option in command.params if "--json" in option.opts)
+        for below in getattr(command, "commands", {}).values():
+            yield from options(below)
+
+    found = list(options(typer.main.get_command(app)))
+    assert len(found) == 9
+    assert {option.help for option in found} == {"Print JSON on stdout."}
 
 
 def test_the_store_that_is_used_is_named(shell: Shell) -> None:
@@ -64,6 +83,22 @@ def test_settings_files(shell: Shell) -> None:
         refused = shell.run(*words, environ=environ)
         assert refused.code == 3, says
         assert says in refused.err
+
+
+def test_paths_that_make_no_sense(shell: Shell) -> None:
+    for words, says in (
+        (["--store", "a\udcff.duckdb", "status"], "a\\xff.duckdb, from --store: the path must be"),
+        (["--config", "x" * 300, "status"], "File name too long"),
+    ):
+        refused = shell.run(*words)
+        assert refused.code == 3, refused.err
+        assert says in refused.err
+        assert len(refused.err.splitlines()) == 1
+
+
+def test_the_home_directory_is_expanded(shell: Shell) -> None:
+    assert shell.run("--store=~/c.duckdb", "schema", "create").code == 0
+    assert (shell.home / "c.duckdb").exists()
 
 
 def test_no_home(shell: Shell) -> None:
@@ -113,6 +148,42 @@ def test_an_interrupted_scan_goes_on_where_it_was(
         assert counts["unchanged"] + counts["inserted"] == 2000
 
 
+# A command whose work and whose tidying up both take a minute.
+_SLOW = """
+import time
+from exrindex import cli
+
+def command(**options):
+    try:
+        print("working", flush=True)
+        time.sleep(60)
+    finally:
+        print("tidying", flush=True)
+        time.sleep(60)
+
+cli.app = command
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_even_the_tidying_up(
+    first: signal.Signals, second: signal.Signals, shell: Shell
+) -> None:
+    command = [sys.executable, "-c", _SLOW]
+    with subprocess.Popen(command, env=shell.environ, stdout=subprocess.PIPE) as running:
+        try:
+            assert running.stdout is not None
+            assert running.stdout.readline() == b"working\n"
+            running.send_signal(first)
+            assert running.stdout.readline() == b"tidying\n"
+            running.send_signal(second)
+            assert running.wait(10) == -second
+        finally:
+            running.kill()
+
+
 def _wait_for_rows(store: Path) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
@@ -138,7 +209,8 @@ def test_a_reader_that_leaves(words: list[str], catalog: Catalog) -> None:
     shell = catalog.shell
     running = shell.start("--store", catalog.store, *words, stdout=subprocess.PIPE)
     assert running.stdout is not None
-    running.stdout.read(1)
+    if words[0] == "query":  # the others could have written all by then
+        running.stdout.read(1)
     running.stdout.close()
     _, err = running.communicate(timeout=30)
     assert err == b""
@@ -184,6 +256,23 @@ def test_progress_on_a_terminal_only(shell: Shell, catalog: Catalog, tmp_path: P
     assert b"looking for files" in shown or b"found, " in shown
     silent = shell.run("--store", tmp_path / "c.duckdb", "scan", catalog.show, "--json")
     assert "found" not in silent.err
+
+
+def test_time_goes_on_between_notifications(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal, theirs = pty.openpty()
+    monkeypatch.setenv("TERM", "xterm")
+    with os.fdopen(theirs, "w") as stderr:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        with progress(quiet=False) as notify:
+            time.sleep(1.3)
+            notify(Counts(found=3000, inserted=2000))
+            time.sleep(1)
+    shown = _drain(terminal)
+    assert b"looking for files, 0:00" in shown
+    assert b"looking for files, 0:01" in shown
+    lines = re.findall(rb"3,000 found, 2,000 done \(([0-9,]+)/s\), 0:0([0-9])", shown)
+    assert len({rate for rate, _ in lines}) > 1
+    assert len({seconds for _, seconds in lines}) > 1
 
 
 def _drain(terminal: int) -> bytes:

@@ -54,7 +54,7 @@ def _run_command() -> int:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Leave once, in order; a second signal does not disturb the tidying up."""
+    """Leave in order; a second signal ends the process at once, whatever it is waiting for."""
     for handled in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(handled, signal.SIG_IGN)
+        signal.signal(handled, signal.SIG_DFL)
     raise Interrupted(128 + number)

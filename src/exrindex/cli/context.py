@@ -7,13 +7,16 @@ import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
     from exrindex.settings import Settings
     from exrindex.store.base import Store
+
+# The option of every command whose answer a program may want to read.
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 
 
 @dataclass

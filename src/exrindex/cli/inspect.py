@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
+from exrindex.cli.context import AsJson
+
 
 def inspect(
     files: Annotated[list[str], typer.Argument(metavar="FILE", help="EXR files.")],
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print everything as JSON on stdout.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show headers: parts, channels, attributes, integrity. Needs no store, reads no pixels.
 

@@ -48,19 +48,29 @@ def _live() -> Iterator[Notify]:
     from rich.spinner import Spinner
 
     started = time.monotonic()
-    spinner = Spinner("dots", "looking for files")
-    with Live(spinner, console=Console(stderr=True), transient=True, refresh_per_second=8):
+    latest: Counts | None = None
+    spinner = Spinner("dots")
 
-        def notify(counts: Counts) -> None:
-            spinner.update(text=describe(counts, time.monotonic() - started))
+    def draw() -> Spinner:
+        """What every refresh shows: time goes on while nothing is notified."""
+        spinner.update(text=describe(latest, time.monotonic() - started))
+        return spinner
 
+    def notify(counts: Counts) -> None:
+        nonlocal latest
+        latest = counts
+
+    console = Console(stderr=True)
+    with Live(get_renderable=draw, console=console, transient=True, refresh_per_second=8):
         yield notify
 
 
-def describe(counts: Counts, seconds: float) -> str:
-    """Found, done, rate, failures and elapsed time in one line."""
-    rate = counts.done / seconds if seconds > 0 else 0.0
+def describe(counts: Counts | None, seconds: float) -> str:
+    """Found, done, rate, failures and elapsed time in one line; None before anything is found."""
     minutes, rest = divmod(int(seconds), 60)
+    if counts is None:
+        return f"looking for files, {minutes}:{rest:02d}"
+    rate = counts.done / seconds if seconds > 0 else 0.0
     failures = f", {counts.failed:,} failed" if counts.failed else ""
     return (
         f"{counts.found:,} found, {counts.done:,} done ({rate:,.0f}/s){failures}, "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from exrindex.cli.context import context_of
+from exrindex.cli.context import AsJson, context_of
 
 if TYPE_CHECKING:
     from exrindex.query import Neighbour
@@ -17,8 +17,6 @@ app = typer.Typer(help="Ask the store.", no_args_is_help=True)
 
 # Shares of a distance that a table shows, the largest first.
 _MOST_SHARES = 3
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 
 
 class By(StrEnum):

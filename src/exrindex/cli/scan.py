@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from exrindex.cli.context import context_of
+from exrindex.cli.context import AsJson, context_of
 from exrindex.errors import SourceError, UsageError
 
 if TYPE_CHECKING:
@@ -68,9 +68,7 @@ def scan(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done; open and write nothing.")
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the summary as JSON on stdout.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Index EXR files: read headers, skip what has not changed, write the rest to the store.
 
@@ -179,7 +177,7 @@ def _summary(report: Report, *, verbose: bool) -> str:
         lines.append("broken: " + _list({str(kind): n for kind, n in counts.broken.items()}))
     if counts.skipped and verbose:
         lines.append("skipped: " + _list(counts.skipped))
-    if not counts.found and not counts.failed:
+    if not counts.found:
         lines.append("no .exr file there; is the path right?")
     return "\n".join(lines)
 

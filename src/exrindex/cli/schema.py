@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
-from exrindex.cli.context import context_of
+from exrindex.cli.context import AsJson, context_of
 
 app = typer.Typer(help="The store's tables: make, show and verify them.", no_args_is_help=True)
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 
 
 @app.command()
@@ -31,7 +27,8 @@ def create(context: typer.Context, as_json: AsJson = False) -> None:
 def show(context: typer.Context, as_json: AsJson = False) -> None:
     """Print tables, columns, types, versions and row counts."""
     from exrindex.cli.output import print_json, print_rows
-    from exrindex.tables import EMBEDDING_VERSION, SCHEMA_VERSION, TABLES
+    from exrindex.model import EMBEDDING_VERSION
+    from exrindex.tables import SCHEMA_VERSION, TABLES
 
     store = context_of(context).open_store()
     store.require()

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
-from exrindex.cli.context import context_of
+from exrindex.cli.context import AsJson, context_of
 
 
-def status(
-    context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
-) -> None:
+def status(context: typer.Context, as_json: AsJson = False) -> None:
     """Show what is in the store, and the last scans."""
     from exrindex import query
     from exrindex.cli.output import print_json
