@@ -120,7 +120,7 @@ def test_exit_codes() -> None:
     }
     assert documented == real
     codes = {int(row[0]) for row in _rows(_section(_read("docs/cli.md"), "Exit codes"))[1:]}
-    assert codes == {0, *real.values(), 130, 141, 143}
+    assert codes == {0, *real.values(), 74, 130, 141, 143}
 
 
 def test_every_error_has_a_remedy() -> None:

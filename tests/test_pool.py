@@ -429,3 +429,20 @@ def test_the_quota_of_a_container_counts(
     quota.write_text(text)
     monkeypatch.setattr(pool, "_CPU_QUOTA", quota)
     assert default_workers() == min(cpus, len(os.sched_getaffinity(0)))
+
+
+def test_a_fork_server_that_dies_while_it_starts_is_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Killed by hand or for want of memory: ``submit`` itself then raises ``EOFError``."""
+
+    def die(*args: object) -> None:
+        raise EOFError
+
+    dying, living = ThreadPoolExecutor(), ThreadPoolExecutor()
+    monkeypatch.setattr(dying, "submit", die)
+    executors = iter([dying, living])
+    done = ordered_map(
+        sum, [[1, 2], [3]], executor=lambda: next(executors), window=2, on_crash=lambda *_: -1
+    )
+    assert list(done) == [3, 3]

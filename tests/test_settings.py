@@ -214,3 +214,12 @@ def test_no_place_for_a_catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "file").touch()
     with pytest.raises(SettingsError, match=r"name a file with --store PATH\.duckdb"):
         load_settings({})
+
+
+@pytest.mark.parametrize("mapping", ['"/mnt/a" = "shows"', '"" = "/x"', '"/a\\u0000b" = "/x"'])
+def test_path_maps_are_absolute(tmp_path: Path, mapping: str) -> None:
+    """A relative side would mean another place in every directory a scan is started from."""
+    config = tmp_path / "any.toml"
+    config.write_text(f"[path_maps]\n{mapping}\n")
+    with pytest.raises(SettingsError, match="is not an absolute path"):
+        load_settings({}, config=config)

@@ -33,6 +33,7 @@ from exrindex.model import FailureCode
 
 Item = TypeVar("Item")
 R = TypeVar("R")
+T = TypeVar("T")
 
 _TICK_S = 1.0
 _START_S = 120.0
@@ -82,15 +83,7 @@ class _Workers:
         self._must_prove_itself = False
 
     def submit(self, function: Callable[[Sequence[Item]], R], items: Sequence[Item]) -> Future[R]:
-        executor = self._executor or self._start(function)
-        try:
-            return executor.submit(function, items)
-        except BrokenExecutor as error:
-            broken: Future[R] = Future()
-            broken.set_exception(error)
-            return broken
-        except OSError as error:
-            raise ExrIndexError(f"no worker process can be started: {error.strerror}") from error
+        return _submit(self._executor or self._start(function), function, items)
 
     def wait(self, future: Future[R], limit: float) -> FailureCode | None:
         """Wait until ``future`` holds a result or an exception of its own; else say what broke.
@@ -146,7 +139,7 @@ class _Workers:
             self._executor = self._factory()
             if not self._must_prove_itself:
                 return self._executor
-            if self.wait(self._executor.submit(_load, function), _START_S) is None:
+            if self.wait(_submit(self._executor, _load, function), _START_S) is None:
                 return self._executor
             self.discard()
         raise ExrIndexError(
@@ -154,6 +147,18 @@ class _Workers:
             "be out of memory or processes, or the script that started this may lack its "
             "'if __name__ == \"__main__\"' guard"
         )
+
+
+def _submit(executor: Executor, function: Callable[[T], R], argument: T) -> Future[R]:
+    """Submit; an executor that is broken, or that loses its fork server now, breaks the future."""
+    try:
+        return executor.submit(function, argument)
+    except (BrokenExecutor, EOFError, ConnectionError) as error:
+        broken: Future[R] = Future()
+        broken.set_exception(BrokenExecutor(str(error)))
+        return broken
+    except OSError as error:
+        raise ExrIndexError(f"no worker process can be started: {error.strerror}") from error
 
 
 class _Run(Generic[Item, R]):

@@ -6,6 +6,7 @@ Only the doors (the command line) read this; everything below is handed values.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -18,6 +19,10 @@ from exrindex.errors import SettingsError
 from exrindex.naming import escape_text
 
 FILE_NAME = "exrindex.toml"
+MOST_WORKERS = 1_024
+MOST_COMMIT_FILES = 1_000_000
+
+_ABSOLUTE = re.compile(r"/|[A-Za-z]:[\\/]|\\\\")
 _DEFAULT_CATALOG = "catalog.duckdb"
 _DEFAULT_VAST_SCHEMA = "exr_metadata"
 
@@ -149,10 +154,13 @@ def _store(value: object) -> str:
     return value
 
 
-def _count(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError("give a whole number from 1")
-    return value
+def _count(most: int) -> Callable[[object], int]:
+    def read(value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+            raise ValueError(f"give a whole number from 1 to {most}")
+        return value
+
+    return read
 
 
 def _seconds(value: object) -> float:
@@ -170,13 +178,16 @@ def _patterns(value: object) -> tuple[str, ...]:
 def _path_maps(value: object) -> tuple[tuple[str, str], ...]:
     if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
         raise ValueError('give a table of prefixes, such as {"P:/shows" = "/mnt/shows"}')
+    for path in (*value, *value.values()):
+        if "\0" in path or not _ABSOLUTE.match(path):
+            raise ValueError(f"{path!r} is not an absolute path; both sides have to be")
     return tuple(value.items())
 
 
 _READERS: dict[str, Callable[[object], object]] = {
     "store": _store,
-    "workers": _count,
-    "commit_files": _count,
+    "workers": _count(MOST_WORKERS),
+    "commit_files": _count(MOST_COMMIT_FILES),
     "lock_wait": _seconds,
     "exclude": _patterns,
     "path_maps": _path_maps,

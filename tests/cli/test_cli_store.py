@@ -93,7 +93,7 @@ def _directory(path: Path, catalog: Catalog) -> None:
         (_newer, "'exrindex schema 99' instead of"),
         (_noise, "is not a DuckDB database; name another file with --store"),
         (_cut, "Could not read enough bytes"),
-        (_directory, "Is a directory"),
+        (_directory, "is no regular file; name another one with --store"),
         (None, "yet; run: exrindex scan PATH"),
     ],
 )

@@ -331,3 +331,14 @@ def test_a_scan_is_recorded_with_its_end(tmp_path: Path, shows: Path) -> None:
     assert (row["scan_id"], row["exit_status"]) == (report.scan_id, 0)
     assert row["started_at"] <= row["finished_at"] <= dt.datetime.now(dt.UTC)
     assert '"inserted":3' in row["counts"]
+
+
+def test_a_file_and_something_else_at_one_place_do_not_take_turns(tmp_path: Path) -> None:
+    """The names differ in Unicode form only, so both are one place; the file counts."""
+    store = duck(tmp_path / "c.duckdb")
+    tree = plant(tmp_path / "t", {unicodedata.normalize("NFC", "\u00e9.1.exr"): frame()})
+    os.mkfifo(tree / unicodedata.normalize("NFD", "\u00e9.1.exr"))
+    for _ in range(3):
+        report = run(store, tree)
+        assert (report.counts.retired, report.counts.failed) == (0, 0)
+        assert len(live(store)) == 1

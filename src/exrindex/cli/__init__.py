@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
 
 from exrindex.cli.app import app
-from exrindex.errors import ExrIndexError, Interrupted
+from exrindex.errors import ExrIndexError, Interrupted, SourceError
 
 __all__ = ["app", "main"]
+
+
+_OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def main() -> None:
     """Run the command of ``sys.argv`` and exit with its code."""
     signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
+    # Started without standard streams (2>&-), a program has None in their place.
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         # A name that the terminal's encoding cannot show must not end the program.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -36,10 +44,29 @@ def _run() -> int:
         print("exrindex: interrupted", file=sys.stderr)
         return interruption.exit_code
     except BrokenPipeError:
-        # Whoever read our output has gone. Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 128 + signal.SIGPIPE
+    except OSError as error:
+        return _failed_outside(error)
     return code
+
+
+def _failed_outside(error: OSError) -> int:
+    """What no room has a name for: the output cannot be written, the current directory is gone."""
+    if error.filename is None and error.errno == errno.ENOENT:
+        print("exrindex: the current directory is gone; change to another", file=sys.stderr)
+        return SourceError.exit_code
+    if error.filename is not None or error.errno not in _OUTPUT_ERRORS:
+        raise error
+    _drop_output()
+    with suppress(OSError):
+        print(f"exrindex: cannot write the output: {error.strerror}", file=sys.stderr)
+    return os.EX_IOERR
+
+
+def _drop_output() -> None:
+    """Let nothing more be written: Python would fail again when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run_command() -> int:

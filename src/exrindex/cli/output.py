@@ -18,7 +18,8 @@ from rich.text import Text
 # Wide enough that nothing is cut or folded where no terminal sets a width.
 _UNLIMITED = 100_000
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+# Control characters, and those that turn the direction of writing or break lines.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 class _PipeConsole(Console):
@@ -35,8 +36,13 @@ def stdout_console() -> Console:
 
 
 def visible(value: object) -> str:
-    """Text for a terminal: control characters, which could drive it, as ``\\xNN``."""
-    return _CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", str(value))
+    """Text for a terminal: characters that could drive it as ``\\xNN`` or ``\\uNNNN``."""
+    return _CONTROL.sub(_escaped, str(value))
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
 
 def message(error: object) -> str:

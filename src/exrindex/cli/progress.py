@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,7 +38,9 @@ class _Lines:
         now = time.monotonic()
         if now >= self._next:
             self._next = now + _QUIET_SECONDS
-            print(describe(counts, now - self._started), file=sys.stderr, flush=True)
+            # A log on a full disk, or nobody reading it: no reason to stop a scan.
+            with suppress(OSError):
+                print(describe(counts, now - self._started), file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -30,7 +30,9 @@ class By(StrEnum):
 def similar(
     context: typer.Context,
     file: Annotated[str, typer.Argument(metavar="FILE", help="An EXR file, indexed or not.")],
-    k: Annotated[int, typer.Option("-k", min=1, metavar="N", help="How many to show.")] = 10,
+    k: Annotated[
+        int, typer.Option("-k", min=1, max=1_000_000, metavar="N", help="How many to show.")
+    ] = 10,
     by: Annotated[By, typer.Option(help="Compare whole headers, or channels alone.")] = By.metadata,
     where: Annotated[
         str | None,

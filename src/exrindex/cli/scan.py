@@ -13,6 +13,7 @@ import typer
 
 from exrindex.cli.context import AsJson, context_of
 from exrindex.errors import SourceError, UsageError
+from exrindex.settings import MOST_COMMIT_FILES, MOST_WORKERS
 
 if TYPE_CHECKING:
     from exrindex.cli.context import Context
@@ -39,6 +40,7 @@ def scan(
         int | None,
         typer.Option(
             min=1,
+            max=MOST_WORKERS,
             metavar="N",
             help="Processes that parse. Default: one per CPU.",
             show_default=False,
@@ -47,7 +49,11 @@ def scan(
     commit_files: Annotated[
         int | None,
         typer.Option(
-            min=1, metavar="N", help="Files per transaction. Default: 2000.", show_default=False
+            min=1,
+            max=MOST_COMMIT_FILES,
+            metavar="N",
+            help="Files per transaction. Default: 2000.",
+            show_default=False,
         ),
     ] = None,
     exclude: Annotated[
@@ -129,6 +135,8 @@ def _source(
 
 def _open_list(from_file: str, stack: ExitStack) -> BinaryIO:
     if from_file == "-":
+        if sys.stdin is None:
+            raise SourceError("--from-file -: standard input is closed")
         return sys.stdin.buffer
     try:
         return stack.enter_context(Path(from_file).open("rb"))

@@ -90,9 +90,14 @@ class ChangeFinder:
                     self._counts.found -= 1
                     continue
                 found_here.add(place)
+                failures.pop(place, None)
                 refs[place] = found
             elif isinstance(found, Failure):
-                failures[normalize_path(found.uri, self._path_maps)] = found
+                place = normalize_path(found.uri, self._path_maps)
+                if place in self._found.get(_directory(place), ()):
+                    self._counts.skipped["another file stands at the same place"] += 1
+                else:
+                    failures[place] = found
             else:
                 self._counts.skipped[found.reason] += 1
         self._found = {name: self._found[name] for name in directories}

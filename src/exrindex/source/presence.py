@@ -102,8 +102,8 @@ class Presence:
             self._warned.add(directory)
             self._warn(
                 f"{directory} is empty, but the store knows files below it: nothing was retired "
-                "there. Is it mounted? If they are gone for good, remove the empty directory and run: "
-                f"exrindex scan --prune {os.path.dirname(directory)}"
+                "there. Is it mounted? If they are gone for good, remove the empty directory and "
+                f"run: exrindex scan --prune {os.path.dirname(directory)}"
             )
 
 

@@ -120,6 +120,8 @@ class DuckStore:
         self._read(lambda connection: self._named(lambda: duckschema.require_ready(connection)))
 
     def check(self) -> list[Problem]:
+        if not self._file.exists():
+            return [Problem(f"no catalog at {self._file.path} yet", "exrindex scan PATH")]
         try:
             self.require()
         except SchemaMismatch as error:
@@ -199,6 +201,7 @@ class DuckStore:
 
         def read(connection: duckdb.DuckDBPyConnection) -> pa.Table:
             if where is not None:
+                _require_text(where)
                 # Refuses what would slip past the brackets that the condition is put in.
                 duckdb.SQLExpression(where)
             return connection.sql(query, params=params).to_arrow_table()
@@ -298,8 +301,16 @@ def _run(
     return int(count)
 
 
+def _require_text(users_sql: str) -> None:
+    try:
+        users_sql.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError("the SQL is not UTF-8") from error
+
+
 def _require_single(connection: duckdb.DuckDBPyConnection, statement: str) -> None:
-    """Refuse several statements in one text, which would slip past a condition's brackets."""
+    """Refuse several statements in one text."""
+    _require_text(statement)
     statements = connection.extract_statements(statement)
     if len(statements) != 1:
         raise UsageError(f"one SQL statement is wanted, {len(statements)} were given")

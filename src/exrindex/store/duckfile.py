@@ -10,6 +10,7 @@ import errno
 import os
 import random
 import signal
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -142,11 +143,14 @@ class DuckFile:
 
     def exists(self) -> bool:
         try:
-            self.path.stat()
+            mode = self.path.stat().st_mode
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError as error:
             raise StoreUnavailable(f"{self.path}: {error.strerror}") from error
+        if not stat.S_ISREG(mode):
+            # Opening a named pipe would wait for ever.
+            raise StoreError(f"{self.path} is no regular file; name another one with --store")
         return True
 
     def make(self) -> None:
