@@ -10,10 +10,8 @@ from pathlib import Path
 import pytest
 
 from exrindex.source import LocalSource
-from store.test_store_duck import public, unprivileged
+from privileges import unprivileged
 from trees import duck, frame, live, open_failures, plant, rows, run, write
-
-__all__ = ["public"]
 
 NAMES = {"a.exr", "b.exr", "c.exr", "d.exr"}
 

@@ -4,9 +4,7 @@ import os
 import pickle
 import socket
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +14,8 @@ from pathspec import GitIgnoreSpec
 from exrindex.errors import Unreadable, UsageError
 from exrindex.model import Failure, FailureCode, FileRef, Skipped, Stage
 from exrindex.source import Found, ListSource, LocalSource, Source, exclude
+from privileges import unprivileged
 from source.contract import SourceContract
-
-NOBODY = 65534
 
 
 def write(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -53,39 +50,14 @@ def walk(*roots: Path, exclude: Sequence[str] = (), follow_symlinks: bool = Fals
     return list(source.walk())
 
 
-@contextmanager
-def unprivileged() -> Iterator[None]:
-    """Be a user whom permissions bind, even if the tests are run by root."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-
-
 @pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """A folder whose parents any user may enter (pytest's own belong to one user)."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        yield folder
-        for path in (folder, *folder.rglob("*")):
-            if not path.is_symlink():
-                path.chmod(0o755)
-
-
-@pytest.fixture
-def locked(open_folder: Path) -> Iterator[Path]:
+def locked(public: Path) -> Iterator[Path]:
     """A tree with a directory and a file that may not be read."""
-    tree(open_folder, "a/1.exr", "locked/2.exr", "z/3.exr", "z/secret.exr")
-    (open_folder / "locked").chmod(0)
-    (open_folder / "z/secret.exr").chmod(0)
-    yield open_folder
-    (open_folder / "locked").chmod(0o755)
+    tree(public, "a/1.exr", "locked/2.exr", "z/3.exr", "z/secret.exr")
+    (public / "locked").chmod(0)
+    (public / "z/secret.exr").chmod(0)
+    yield public
+    (public / "locked").chmod(0o755)
 
 
 class _Local(SourceContract):

@@ -6,7 +6,6 @@ import resource
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -31,11 +30,11 @@ from exrindex.store.base import SchemaState, Store
 from exrindex.store.duck import DuckStore
 from exrindex.store.duckfile import DuckFile, translate
 from exrindex.tables import TABLES
+from privileges import unprivileged
 from store.contract import A, StoreContract
 from trees import batch_of, catalog, duck, frame, multipart, rows
 
 NOW = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
-NOBODY = 65534
 
 
 class TestDuckStore(StoreContract):
@@ -57,28 +56,6 @@ def filled(path: Path) -> DuckStore:
     store = catalog(path)
     store.upsert(batch_of({"/d/a.exr": A, "/d/m.exr": multipart()}, NOW))
     return store
-
-
-@contextmanager
-def unprivileged() -> Iterator[None]:
-    """Be a user whom permissions bind, even if the tests are run by root."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-
-
-@pytest.fixture
-def public() -> Iterator[Path]:
-    """A folder whose parents any user may enter (pytest's own belong to one user)."""
-    with tempfile.TemporaryDirectory() as name:
-        Path(name).chmod(0o777)
-        yield Path(name)
-        Path(name).chmod(0o700)
 
 
 # --- whose tables they are --------------------------------------------------------------------
