@@ -346,6 +346,7 @@ def test_workers_leave_an_interrupt_to_their_parent() -> None:
 
 
 ORPHANAGE = """
+    import signal
     import sys
     from functools import partial
     from pathlib import Path
@@ -353,6 +354,8 @@ ORPHANAGE = """
     from exrindex.pool import ordered_map, process_executor
 
     if __name__ == "__main__":
+        # A job in the background (CI may be one) inherits that Ctrl-C is ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         list(ordered_map(
             partial(note_pid_and_sleep, Path(sys.argv[1])), chunks(4, 1),
             executor=partial(process_executor, 2, sys.argv[2]), window=4, on_crash=blame,
