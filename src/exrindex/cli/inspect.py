@@ -21,7 +21,7 @@ def inspect(
     from exrindex.cli.output import print_json
     from exrindex.document import failure_document, file_document
     from exrindex.inspection import inspect_file
-    from exrindex.model import Failure, FileRef, Integrity
+    from exrindex.model import Failure, FileRef
     from exrindex.source import LocalSource
 
     source = LocalSource([])
@@ -33,7 +33,7 @@ def inspect(
             status = 4
             document = failure_document(found)
         else:
-            if found.integrity in (Integrity.INCOMPLETE, Integrity.TRUNCATED):
+            if found.integrity.is_broken:
                 status = max(status, 1)
             document = file_document(found.ref, found.header, found.integrity)
         if as_json:

@@ -11,10 +11,10 @@ import hashlib
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from math import isfinite, isnan
 from struct import Struct
 from typing import Any, Final, NamedTuple
 
+from exrindex.document import json_float
 from exrindex.exr.channels import Malformed, channel_list, enum_name
 from exrindex.exr.spec import (
     COMPRESSIONS,
@@ -100,15 +100,6 @@ def _note(type_name: str, value: JSONValue, raw: bytes) -> tuple[str, str] | Non
 # --- numbers ----------------------------------------------------------------------------------
 
 
-def _number(number: float) -> int | float | str:
-    """JSON has no NaN and no infinity."""
-    if isfinite(number):
-        return number
-    if isnan(number):
-        return "NaN"
-    return "Infinity" if number > 0 else "-Infinity"
-
-
 _Decoder = Callable[[bytes], JSONValue]
 _Numbers = tuple[Any, ...]
 
@@ -126,11 +117,11 @@ def _fixed(layout: str, build: Callable[[_Numbers], JSONValue]) -> _Decoder:
 
 
 def _scalar(numbers: _Numbers) -> JSONValue:
-    return _number(numbers[0])
+    return json_float(numbers[0])
 
 
 def _list(numbers: _Numbers) -> list[JSONValue]:
-    return [_number(number) for number in numbers]
+    return [json_float(number) for number in numbers]
 
 
 def _rows(columns: int) -> Callable[[_Numbers], JSONValue]:

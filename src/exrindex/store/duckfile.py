@@ -162,6 +162,7 @@ class DuckFile:
         if self.exists():
             return
         log = self.path.with_name(self.path.name + ".wal")
+        # Asked again: another process may have made the catalog and its log since.
         if log.exists() and not self.exists():
             raise StoreError(
                 f"{log} belongs to a catalog that is gone: put {self.path.name} back beside it, "
