@@ -224,6 +224,7 @@ def test_the_row_of_a_failure() -> None:
     assert row == {
         "file_path": "/d/./f\\xff.exr",
         "file_path_normalized": "/d/f\\xff.exr",
+        "directory": "/d",
         "size_bytes": 9,
         "mtime": dt.datetime(1970, 1, 1, microsecond=2, tzinfo=dt.UTC),
         "stage": "parse",

@@ -74,6 +74,11 @@ def normalize_path(path: str, path_maps: Sequence[tuple[str, str]] = ()) -> str:
     return escape_text(path)
 
 
+def directory_of(place: str) -> str:
+    """The directory of a normalised place."""
+    return place.rpartition("/")[0] or "/"
+
+
 def _collapse(path: str) -> str:
     """Remove ``.``, ``..`` and doubled slashes from a drive or UNC path."""
     head, parts = ("//", path[2:]) if path.startswith("//") else (path[:3], path[3:])

@@ -23,9 +23,7 @@ from exrindex.document import (
     window_document,
 )
 from exrindex.model import (
-    CHANNEL_DIMS,
     EMBEDDING_VERSION,
-    METADATA_DIMS,
     Attribute,
     Box,
     Failure,
@@ -33,6 +31,7 @@ from exrindex.model import (
 )
 from exrindex.naming import (
     channel_places,
+    directory_of,
     escape_text,
     normalize_path,
     place_of,
@@ -42,9 +41,11 @@ from exrindex.naming import (
 from exrindex.renderers import renderer_of
 from exrindex.tables import (
     ATTRIBUTES,
+    CHANNEL_VECTOR,
     CHANNELS,
     FAILURES,
     FILES,
+    METADATA_VECTOR,
     PARTS,
     SCHEMA_VERSION,
     TIMESTAMP,
@@ -116,7 +117,7 @@ def _files(indexed: Sequence[Indexed], places: list[_Located], seen_at: dt.datet
     rows = []
     for item, located in zip(indexed, places, strict=True):
         header = item.header
-        directory = located.place.rpartition("/")[0] or "/"
+        directory = directory_of(located.place)
         sequence_path, frame = sequence_of(located.place)
         where = place_of(directory)
         display = header.parts[0].display_window
@@ -152,8 +153,8 @@ def _files(indexed: Sequence[Indexed], places: list[_Located], seen_at: dt.datet
         FILES,
         rows,
         by_row=[name for name in FILES.names if name not in _FILES_BY_COLUMN],
-        metadata_embedding=_vectors([item.metadata_embedding for item in indexed], METADATA_DIMS),
-        channel_fingerprint=_vectors([item.fingerprint for item in indexed], CHANNEL_DIMS),
+        metadata_embedding=_vectors([item.metadata_embedding for item in indexed], METADATA_VECTOR),
+        channel_fingerprint=_vectors([item.fingerprint for item in indexed], CHANNEL_VECTOR),
         embedding_version=_constant(EMBEDDING_VERSION, len(rows), pa.string()),
         first_seen=stamp,
         last_inspected=stamp,
@@ -233,7 +234,7 @@ def _channels(indexed: Sequence[Indexed], places: list[_Located]) -> pa.Table:
         CHANNELS,
         rows,
         by_row=CHANNELS.names[:-1],
-        channel_fingerprint=_vectors(vectors, CHANNEL_DIMS).take(_ordinals(first)),
+        channel_fingerprint=_vectors(vectors, CHANNEL_VECTOR).take(_ordinals(first)),
     )
 
 
@@ -298,10 +299,12 @@ def failure_rows(
     failures: Sequence[Failure], seen_at: dt.datetime, path_maps: PathMaps = ()
 ) -> pa.Table:
     """Rows of ``failures``, first and last seen at ``seen_at``."""
+    places = [normalize_path(failure.uri, path_maps) for failure in failures]
     rows = [
         (
             escape_text(failure.uri),
-            normalize_path(failure.uri, path_maps),
+            place,
+            directory_of(place),
             failure.size,
             None if failure.mtime_ns is None else to_microseconds(failure.mtime_ns),
             str(failure.stage),
@@ -313,7 +316,7 @@ def failure_rows(
             1,
             None,
         )
-        for failure in failures
+        for failure, place in zip(failures, places, strict=True)
     ]
     return _table(FAILURES, rows, by_row=FAILURES.names)
 
@@ -334,9 +337,11 @@ def _constant(value: Any, count: int, kind: pa.DataType) -> pa.Array:
     return pa.repeat(pa.scalar(value, kind), count)
 
 
-def _vectors(vectors: Sequence[np.ndarray[Any, np.dtype[np.float32]]], dims: int) -> pa.Array:
+def _vectors(
+    vectors: Sequence[np.ndarray[Any, np.dtype[np.float32]]], kind: pa.FixedSizeListType
+) -> pa.Array:
     flat = np.concatenate(vectors) if vectors else np.empty(0, np.float32)
-    return pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float32()), dims)
+    return pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float32()), type=kind)
 
 
 def _window_json(box: Box | None) -> str | None:

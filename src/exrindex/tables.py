@@ -14,19 +14,28 @@ import pyarrow as pa
 
 from exrindex.model import CHANNEL_DIMS, METADATA_DIMS
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
-METADATA_VECTOR = pa.list_(pa.float32(), METADATA_DIMS)
-CHANNEL_VECTOR = pa.list_(pa.float32(), CHANNEL_DIMS)
+_COMPONENT = pa.field("item", pa.float32(), nullable=False)
+METADATA_VECTOR = pa.list_(_COMPONENT, METADATA_DIMS)
+CHANNEL_VECTOR = pa.list_(_COMPONENT, CHANNEL_DIMS)
+
+_JSON_MARK = {"content": "json"}
 
 
-def _column(name: str, kind: pa.DataType, doc: str, *, null: bool = False) -> pa.Field:
-    return pa.field(name, kind, nullable=null, metadata={"doc": doc})
+def _column(
+    name: str, kind: pa.DataType, doc: str, *, null: bool = False, marks: Mapping[str, str] = {}
+) -> pa.Field:
+    return pa.field(name, kind, nullable=null, metadata={"doc": doc, **marks})
 
 
 def _text(name: str, doc: str, *, null: bool = False) -> pa.Field:
     return _column(name, pa.string(), doc, null=null)
+
+
+def _json(name: str, doc: str, *, null: bool = False) -> pa.Field:
+    return _column(name, pa.string(), doc, null=null, marks=_JSON_MARK)
 
 
 def _whole(name: str, doc: str, *, null: bool = False) -> pa.Field:
@@ -78,7 +87,7 @@ FILES = pa.schema(
         ),
         _whole("schema_version", "version of these tables"),
         _text("inspector_version", "version of exrindex that wrote the row"),
-        _text("raw_output", "the header as JSON, as `inspect --json` prints it"),
+        _json("raw_output", "the header as JSON, as `inspect --json` prints it"),
     ]
 )
 
@@ -96,8 +105,8 @@ PARTS = pa.schema(
         _text("part_name", "name attribute", null=True),
         _text("part_type", "scanlineimage, tiledimage, deepscanline or deeptile", null=True),
         _text("view_name", "view attribute", null=True),
-        _text("data_window", 'JSON {"min":[x,y],"max":[x,y]}', null=True),
-        _text("display_window", 'JSON {"min":[x,y],"max":[x,y]}', null=True),
+        _json("data_window", 'JSON {"min":[x,y],"max":[x,y]}', null=True),
+        _json("display_window", 'JSON {"min":[x,y],"max":[x,y]}', null=True),
         *_WINDOW_EDGES,
         _text("compression", "compression by its short name, or unknown_N", null=True),
         _text("line_order", "increasing_y, decreasing_y or random_y", null=True),
@@ -146,7 +155,7 @@ ATTRIBUTES = pa.schema(
         _whole("attribute_index", "position in the part, from 0"),
         _text("attr_name", "name as written"),
         _text("attr_type", "type as written"),
-        _text(
+        _json(
             "value_json",
             "the value as JSON; null for channels, which have their own table",
             null=True,
@@ -161,6 +170,7 @@ FAILURES = pa.schema(
     [
         _text("file_path", "path as it was found"),
         _text("file_path_normalized", "the canonical place"),
+        _text("directory", "directory of file_path_normalized"),
         _whole("size_bytes", "size, where known", null=True),
         _time("mtime", "modification time, where known", null=True),
         _text("stage", "list, read or parse"),
@@ -181,9 +191,9 @@ SCANS = pa.schema(
         _time("finished_at", "when it ended; null while it runs or if it was killed", null=True),
         _text("host", "machine"),
         _text("user", "who ran it"),
-        _text("roots", "JSON list of what was scanned"),
-        _text("options", "JSON object of the options that were set"),
-        _text("counts", "JSON object of the summary", null=True),
+        _json("roots", "JSON list of what was scanned"),
+        _json("options", "JSON object of the options that were set"),
+        _json("counts", "JSON object of the summary", null=True),
         _whole("exit_status", "exit code; null like finished_at", null=True),
     ]
 )
@@ -202,6 +212,12 @@ CHILD_TABLES = ("parts", "channels", "attributes")
 
 # Columns that name a row by a UUID; a store with such a type uses it.
 ID_COLUMNS = frozenset(("file_id", "part_id", "channel_id", "attribute_id", "scan_id"))
+
+
+def holds_json(field: pa.Field) -> bool:
+    """Whether a column's text is a JSON document."""
+    return field.metadata.items() >= {b"content": b"json"}.items()
+
 
 # What one unit of work yields and one transaction writes: every table but ``scans``.
 Batch: TypeAlias = Mapping[str, pa.Table]

@@ -213,6 +213,27 @@ class StoreContract(ABC):
         assert open_failures(store) == {"lost.exr": "empty", "unread.exr": "unreadable"}
         assert store.check() == []
 
+    def test_a_batch_that_comes_twice_changes_nothing(self, store: Store) -> None:
+        """As after a commit whose answer was lost: the same counts, the same rows."""
+        put(store, {"/p/same.exr": A, "/p/other.exr": A, "/p/lost.exr": A, "/p/bad.exr": b""})
+        batch = batch_of(
+            {
+                "/p/new.exr": A,
+                "/p/same.exr": A,
+                "/p/other.exr": B,
+                "/p/lost.exr": b"",
+                "/p/bad.exr": b"no EXR file",
+            },
+            NOW + DAY,
+        )
+        done = store.upsert(batch)
+        assert done == Upserted(inserted=2, updated=0, confirmed=1, retired=2, failed=2)
+        before = {name: sorted(rows(store, f"SELECT * FROM {name}"), key=repr) for name in batch}
+        assert store.upsert(batch) == done
+        after = {name: sorted(rows(store, f"SELECT * FROM {name}"), key=repr) for name in batch}
+        assert after == before
+        assert store.check() == []
+
     def test_an_empty_batch_is_nothing(self, store: Store) -> None:
         assert put(store, {}) == Upserted(0, 0, 0, 0, 0)
 
@@ -296,8 +317,9 @@ class StoreContract(ABC):
         odd[1] = np.random.default_rng(1).standard_normal(384)
         files = batch["files"]
         column = files.schema.get_field_index("metadata_embedding")
-        vectors = pa.FixedSizeListArray.from_arrays(pa.array(odd.ravel()), 384)
-        batch["files"] = files.set_column(column, files.schema.field(column), vectors)
+        field = files.schema.field(column)
+        vectors = pa.FixedSizeListArray.from_arrays(pa.array(odd.ravel()), type=field.type)
+        batch["files"] = files.set_column(column, field, vectors)
         store.upsert(batch)
         for table, name in (
             ("files", "metadata_embedding"),

@@ -11,8 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exrindex.rows import failure_rows
-from exrindex.store.upsert import plan_upsert, require_places_once
-from exrindex.tables import FILES, TIMESTAMP
+from exrindex.store.upsert import (
+    EXISTING_FILES,
+    OPEN_FAILURES,
+    REPEATED,
+    TOUCHED,
+    plan_upsert,
+    require_places_once,
+)
+from exrindex.tables import FAILURES, FILES, TIMESTAMP
 
 NOW = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 
@@ -29,6 +36,7 @@ class Row(NamedTuple):
 
 
 def incoming(*rows: Row) -> pa.Table:
+    """Rows that come in; all were seen ``NOW``."""
     return pa.table(
         {
             **_common(rows),
@@ -38,8 +46,15 @@ def incoming(*rows: Row) -> pa.Table:
 
 
 def existing(*rows: Row) -> pa.Table:
+    """Rows that stand; all were seen, and retired if they are, the day before ``NOW``."""
+    before = NOW - dt.timedelta(days=1)
     return pa.table(
-        {**_common(rows), "is_retired": pa.array([row.is_retired for row in rows], pa.bool_())}
+        {
+            **_common(rows),
+            "first_seen": pa.array([before] * len(rows), TIMESTAMP),
+            "last_inspected": pa.array([before] * len(rows), TIMESTAMP),
+            "retired_at": pa.array([before if row.is_retired else None for row in rows], TIMESTAMP),
+        }
     )
 
 
@@ -54,6 +69,9 @@ def _common(rows: tuple[Row, ...]) -> dict[str, pa.Array]:
     }
 
 
+NO_FAILURES = failure_rows([], NOW)
+
+
 class Plan(NamedTuple):
     insert: list[str]
     touch: list[str]
@@ -62,10 +80,12 @@ class Plan(NamedTuple):
 
 
 def plan(new: list[Row], old: list[Row]) -> Plan:
-    made = plan_upsert(incoming(*new), existing(*old))
+    made = plan_upsert(
+        {"files": incoming(*new), "failures": NO_FAILURES}, existing(*old), NO_FAILURES
+    )
     assert made.retire["at"].to_pylist() == [NOW] * made.retire.num_rows
     return Plan(
-        made.insert, made.touch["file_id"].to_pylist(), made.updated,
+        made.insert, made.touch["file_id"].to_pylist(), made.counts.updated,
         made.retire["file_id"].to_pylist(),
     )  # fmt: skip
 
@@ -122,13 +142,13 @@ def test_any_history_leaves_one_live_header_a_place(steps: list[dict[str, str]])
 
 def test_places_are_counted_over_files_and_failures() -> None:
     def batch(*places: str) -> dict[str, pa.Table]:
-        return {"files": incoming(*(Row(place, "h") for place in places)), "failures": none}
+        return {"files": incoming(*(Row(place, "h") for place in places)), "failures": NO_FAILURES}
 
-    none = failure_rows([], NOW)
     require_places_once(batch("p", "q"))
     with pytest.raises(ValueError, match="once"):
         require_places_once(batch("p", "q", "p"))
 
 
 def test_the_columns_it_relies_on_are_those_of_files() -> None:
-    assert set(incoming().column_names) <= set(FILES.names)
+    assert {*incoming().column_names, *EXISTING_FILES, *TOUCHED} <= set(FILES.names)
+    assert {*OPEN_FAILURES, *REPEATED} <= set(FAILURES.names)

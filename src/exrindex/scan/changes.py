@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from exrindex.model import Failure, FileRef, Integrity
-from exrindex.naming import normalize_path
+from exrindex.naming import directory_of, normalize_path
 from exrindex.rows import PathMaps, to_microseconds
 from exrindex.scan.report import Counts
 from exrindex.source.base import Found
@@ -72,7 +72,7 @@ class ChangeFinder:
 
     def known_at(self, place: str) -> bool:
         """Whether the store lists a file at a place of the latest chunk."""
-        return place in self._known.get(_directory(place), ())
+        return place in self._known.get(directory_of(place), ())
 
     def _sift(self, stretch: list[Found]) -> Chunk:
         refs: dict[str, FileRef] = {}
@@ -82,8 +82,8 @@ class ChangeFinder:
             if isinstance(found, FileRef):
                 place = normalize_path(found.uri, self._path_maps)
                 self._counts.found += 1
-                directories.add(_directory(place))
-                found_here = self._found.setdefault(_directory(place), set())
+                directories.add(directory_of(place))
+                found_here = self._found.setdefault(directory_of(place), set())
                 if place in found_here:
                     # Two names that differ in Unicode form only; or a list names a file twice.
                     self._counts.skipped["another file stands at the same place"] += 1
@@ -94,7 +94,7 @@ class ChangeFinder:
                 refs[place] = found
             elif isinstance(found, Failure):
                 place = normalize_path(found.uri, self._path_maps)
-                if place in self._found.get(_directory(place), ()):
+                if place in self._found.get(directory_of(place), ()):
                     self._counts.skipped["another file stands at the same place"] += 1
                 else:
                     failures[place] = found
@@ -106,7 +106,7 @@ class ChangeFinder:
         return Chunk(changed, list(failures.values()))
 
     def _is_unchanged(self, place: str, ref: FileRef) -> bool:
-        known = self._known.get(_directory(place), {}).get(place)
+        known = self._known.get(directory_of(place), {}).get(place)
         if not self._compare or known is None or not known.is_current(ref):
             return False
         self._counts.unchanged += 1
@@ -140,7 +140,3 @@ def _rows(table: pa.Table) -> Iterator[tuple[str, str, _Known]]:
         (_Known(*fact) for fact in facts),
         strict=True,
     )
-
-
-def _directory(place: str) -> str:
-    return place.rpartition("/")[0] or "/"

@@ -21,7 +21,14 @@ from exrindex.store import duckschema
 from exrindex.store.base import Problem, SchemaState, Upserted, VectorColumn
 from exrindex.store.duckfile import DuckFile
 from exrindex.store.nearest import nearest_query
-from exrindex.store.upsert import CONTENT_LOST, plan_upsert, require_places_once
+from exrindex.store.upsert import (
+    EXISTING_FILES,
+    OPEN_FAILURES,
+    REPEATED,
+    TOUCHED,
+    plan_upsert,
+    require_places_once,
+)
 from exrindex.tables import CHILD_TABLES, TABLES, Batch
 
 T = TypeVar("T")
@@ -34,18 +41,21 @@ FROM files
 WHERE retired_at IS NULL AND directory IN (SELECT directory FROM wanted)
 """
 
-_EXISTING = """
-SELECT file_id, file_path_normalized, header_hash, size_bytes, mtime, integrity,
-       retired_at IS NOT NULL AS is_retired
-FROM files
+_EXISTING = f"""
+SELECT {", ".join(EXISTING_FILES)} FROM files
 WHERE directory IN (SELECT directory FROM incoming)
   AND file_path_normalized IN (SELECT file_path_normalized FROM incoming)
 """
 
-_TOUCH = """
-UPDATE files SET last_inspected = t.last_inspected, inspection_count = inspection_count + 1,
-                 size_bytes = t.size_bytes, mtime = t.mtime, integrity = t.integrity,
-                 retired_at = NULL
+_FAILING = f"""
+SELECT {", ".join(OPEN_FAILURES)} FROM failures
+WHERE resolved_at IS NULL
+  AND file_path_normalized IN (SELECT file_path_normalized FROM incoming)
+"""
+
+_TOUCH = f"""
+UPDATE files SET inspection_count = inspection_count + 1, retired_at = NULL,
+                 {", ".join(f"{name} = t.{name}" for name in TOUCHED)}
 FROM touched t WHERE files.file_id = t.file_id::UUID
 """
 
@@ -55,27 +65,15 @@ FROM replaced r WHERE files.file_id = r.file_id::UUID AND files.retired_at IS NU
 """
 
 _RESOLVE_FAILURES = """
-UPDATE failures SET resolved_at = r.last_inspected
-FROM read r WHERE failures.file_path_normalized = r.file_path_normalized AND resolved_at IS NULL
+UPDATE failures SET resolved_at = r.at
+FROM resolved r WHERE failures.file_path_normalized = r.place AND resolved_at IS NULL
 """
 
-_REPEAT_FAILURES = """
-UPDATE failures SET last_seen = f.last_seen, attempts = failures.attempts + 1,
-                    stage = f.stage, code = f.code, "offset" = f."offset", reason = f.reason,
-                    size_bytes = f.size_bytes, mtime = f.mtime
-FROM failing f
+_REPEAT_FAILURES = f"""
+UPDATE failures SET attempts = failures.attempts + 1,
+                    {", ".join(f'"{name}" = f."{name}"' for name in REPEATED)}
+FROM repeated f
 WHERE failures.file_path_normalized = f.file_path_normalized AND failures.resolved_at IS NULL
-"""
-
-_NEW_FAILURES = """
-INSERT INTO failures BY NAME SELECT * FROM failing WHERE file_path_normalized NOT IN
-    (SELECT file_path_normalized FROM failures WHERE resolved_at IS NULL)
-"""
-
-_RETIRE_LOST = f"""
-UPDATE files SET retired_at = f.last_seen
-FROM failing f WHERE files.file_path_normalized = f.file_path_normalized
-    AND files.retired_at IS NULL AND f.code IN {CONTENT_LOST}
 """
 
 _BELOW = "({column} = $root OR starts_with({column}, rtrim($root, '/') || '/'))"
@@ -241,31 +239,28 @@ class DuckStore:
 
 
 def _upsert(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Upserted:
-    files = batch["files"]
     require_places_once(batch)
-    connection.register("incoming", files.select(["file_path_normalized", "directory"]))
-    existing = connection.sql(_EXISTING).to_arrow_table()
-    plan = plan_upsert(files, existing)
+    names = ["file_path_normalized", "directory"]
+    incoming = pa.concat_tables([batch[table].select(names) for table in ("files", "failures")])
+    connection.register("incoming", incoming)
+    plan = plan_upsert(
+        batch,
+        connection.sql(_EXISTING).to_arrow_table(),
+        connection.sql(_FAILING).to_arrow_table(),
+    )
     if plan.insert:
         _insert(connection, batch, plan.insert)
-    if plan.touch.num_rows:
-        connection.register("touched", plan.touch)
-        _run(connection, _TOUCH)
-    retired = 0
-    if plan.retire.num_rows:
-        connection.register("replaced", plan.retire)
-        retired += _run(connection, _RETIRE)
-    if files.num_rows:
-        connection.register("read", files.select(["file_path_normalized", "last_inspected"]))
-        _run(connection, _RESOLVE_FAILURES)
-    failed = batch["failures"].num_rows
-    if failed:
-        connection.register("failing", batch["failures"])
-        _run(connection, _REPEAT_FAILURES)
-        _run(connection, _NEW_FAILURES)
-        retired += _run(connection, _RETIRE_LOST)
-    confirmed = plan.touch.num_rows - plan.updated
-    return Upserted(len(plan.insert), plan.updated, confirmed, retired, failed)
+    for name, rows, statement in (
+        ("touched", plan.touch, _TOUCH),
+        ("replaced", plan.retire, _RETIRE),
+        ("resolved", plan.resolve, _RESOLVE_FAILURES),
+        ("repeated", plan.repeat, _REPEAT_FAILURES),
+        ("failing", plan.fail, "INSERT INTO failures BY NAME SELECT * FROM failing"),
+    ):
+        if rows.num_rows:
+            connection.register(name, rows)
+            _run(connection, statement)
+    return plan.counts
 
 
 def _close_failures(

@@ -1,74 +1,144 @@
-"""The rules of an upsert, as a pure function: which rows to insert, to touch and to retire."""
+"""The rules of an upsert, as a pure function: which rows to insert, to change and to retire.
+
+A batch that is applied a second time changes nothing and is counted as it was the first time, so
+a transaction whose outcome is unknown may be run again.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 import pyarrow as pa
 
-from exrindex.tables import Batch
+from exrindex.store.base import Upserted
+from exrindex.tables import TIMESTAMP, Batch
 
 # A file whose bytes are no longer a header has lost the header it had; one that merely could
 # not be read has not.
 CONTENT_LOST = ("empty", "not_exr", "truncated_header", "damaged_header", "not_a_file")
 
-_COMPARED = ("size_bytes", "mtime", "integrity")
-_TOUCHED = ("file_id", "last_inspected", "size_bytes", "mtime", "integrity")
+# What the plan has to know of rows that stand at the places of a batch: of ``files`` all of them,
+# retired ones too; of ``failures`` the open ones.
+EXISTING_FILES = (
+    "file_id file_path_normalized header_hash size_bytes mtime integrity first_seen"
+    " last_inspected retired_at"
+).split()
+OPEN_FAILURES = ["file_path_normalized", "last_seen"]
+
+# The columns of ``files`` that a file known with the same header overwrites.
+TOUCHED = ["last_inspected", "size_bytes", "mtime", "integrity"]
+# The columns of ``failures`` that a repeated failure overwrites.
+REPEATED = ["last_seen", "stage", "code", "offset", "reason", "size_bytes", "mtime"]
+
+_FACTS = ("size_bytes", "mtime", "integrity")
+
+_Row: TypeAlias = Mapping[str, Any]
 
 
 class UpsertPlan(NamedTuple):
-    """``insert``: file_ids that are new. ``touch``: rows of ``files`` known with this header, with
-    the columns to overwrite; ``updated`` of them changed. ``retire``: file_id and moment of rows
-    that gave way to another header."""
+    """What to do about the rows of one batch, and how it is to be counted.
+
+    ``insert``: file_ids that are new. ``touch``: rows of ``files`` known with this header, as
+    file_id and ``TOUCHED``; they are live again. ``retire``: file_id and moment (``at``) of live
+    rows that gave way. ``resolve``: place and moment of open failures that are over.
+    ``repeat`` and ``fail``: incoming rows of ``failures`` that stand open already, and new ones.
+    """
 
     insert: list[str]
     touch: pa.Table
-    updated: int
     retire: pa.Table
+    resolve: pa.Table
+    repeat: pa.Table
+    fail: pa.Table
+    counts: Upserted
 
 
-def plan_upsert(files: pa.Table, existing: pa.Table) -> UpsertPlan:
-    """Compare incoming rows of ``files`` with those that stand at the same places.
+def plan_upsert(batch: Batch, existing: pa.Table, failing: pa.Table) -> UpsertPlan:
+    """Compare a batch with the rows that stand at its places.
 
-    ``existing`` has file_id, file_path_normalized, header_hash, size_bytes, mtime, integrity and
-    is_retired of every row, retired ones too. A place must come in once.
+    ``existing`` has the columns ``EXISTING_FILES``, ``failing`` ``OPEN_FAILURES``; rows at other
+    places may be among them.
     """
-    at_place: dict[str, list[dict[str, object]]] = {}
-    for row in _with_plain_times(existing).to_pylist():
-        at_place.setdefault(row["file_path_normalized"], []).append(row)
-    places = files["file_path_normalized"].to_pylist()
-    facts = _with_plain_times(files.select(_COMPARED)).to_pylist()
-    hashes = files["header_hash"].to_pylist()
-    file_ids = files["file_id"].to_pylist()
+    plan = _Plan(_by_place(existing), _by_place(failing))
+    for index, row in enumerate(_rows(batch["files"], ["file_id", *_COMPARED])):
+        plan.add_file(index, row)
+    for index, row in enumerate(_rows(batch["failures"], [*OPEN_FAILURES, "code"])):
+        plan.add_failure(index, row)
+    return plan.finish(batch)
 
-    insert: list[str] = []
-    touch: list[int] = []
-    updated = 0
-    retire: list[tuple[str, object]] = []
-    for index, place in enumerate(places):
+
+_COMPARED = ("file_path_normalized", "header_hash", "last_inspected", *_FACTS)
+
+
+class _Plan:
+    """Collects what ``plan_upsert`` finds; numbers are rows of the batch."""
+
+    def __init__(self, files: dict[str, list[_Row]], failures: dict[str, list[_Row]]) -> None:
+        self._files = files
+        self._failures = failures
+        self._insert: list[str] = []
+        self._touch: list[int] = []
+        self._retire: list[tuple[str, int]] = []
+        self._resolve: list[tuple[str, int]] = []
+        self._repeat: list[int] = []
+        self._fail: list[int] = []
+        self._inserted = self._updated = self._confirmed = self._retired = 0
+
+    def add_file(self, index: int, row: _Row) -> None:
+        place, now = row["file_path_normalized"], row["last_inspected"]
         known = None
-        for row in at_place.get(place, ()):
-            if row["header_hash"] == hashes[index]:
-                known = row
-            elif not row["is_retired"]:
-                retire.append((str(row["file_id"]), files["last_inspected"][index]))
+        for other in self._files.get(place, ()):
+            if other["header_hash"] == row["header_hash"]:
+                known = other
+            else:
+                self._give_way(other, now)
         if known is None:
-            insert.append(file_ids[index])
+            self._insert.append(row["file_id"])
+            self._inserted += 1
+        elif _is_written(known, row):
+            self._inserted += known["first_seen"] == now
+            self._confirmed += known["first_seen"] != now
         else:
-            touch.append(index)
-            changed = any(known[name] != value for name, value in facts[index].items())
-            updated += changed or bool(known["is_retired"])
-    return UpsertPlan(
-        insert,
-        files.select(_TOUCHED).take(pa.array(touch, pa.int64())),
-        updated,
-        pa.table(
-            {
-                "file_id": pa.array([file_id for file_id, _ in retire], pa.string()),
-                "at": pa.array([at for _, at in retire], files.schema.field("last_inspected").type),
-            }
-        ),
-    )
+            changed = known["retired_at"] is not None or _facts(known) != _facts(row)
+            self._touch.append(index)
+            self._updated += changed
+            self._confirmed += not changed
+        if place in self._failures:
+            self._resolve.append((place, now))
+
+    def add_failure(self, index: int, row: _Row) -> None:
+        place, now = row["file_path_normalized"], row["last_seen"]
+        if row["code"] in CONTENT_LOST:
+            for other in self._files.get(place, ()):
+                self._give_way(other, now)
+        if place not in self._failures:
+            self._fail.append(index)
+        elif all(failure["last_seen"] != now for failure in self._failures[place]):
+            self._repeat.append(index)
+
+    def finish(self, batch: Batch) -> UpsertPlan:
+        failures = batch["failures"]
+        counts = Upserted(
+            self._inserted, self._updated, self._confirmed, self._retired, failures.num_rows
+        )
+        return UpsertPlan(
+            self._insert,
+            batch["files"].select(["file_id", *TOUCHED]).take(_indices(self._touch)),
+            _moments("file_id", self._retire),
+            _moments("place", self._resolve),
+            failures.take(_indices(self._repeat)),
+            failures.take(_indices(self._fail)),
+            counts,
+        )
+
+    def _give_way(self, row: _Row, now: int) -> None:
+        """Retire a row; one that was retired at this very moment was so by this very batch."""
+        if row["retired_at"] is None:
+            self._retire.append((str(row["file_id"]), now))
+            self._retired += 1
+        else:
+            self._retired += row["retired_at"] == now
 
 
 def require_places_once(batch: Batch) -> None:
@@ -82,7 +152,44 @@ def require_places_once(batch: Batch) -> None:
         raise ValueError("a batch must hold each place once")
 
 
-def _with_plain_times(table: pa.Table) -> pa.Table:
-    """``mtime`` as microseconds: Arrow may hold times that Python's datetime cannot."""
-    column = table.schema.get_field_index("mtime")
-    return table.set_column(column, "mtime", table["mtime"].cast(pa.int64()))
+def _is_written(known: _Row, row: _Row) -> bool:
+    return (
+        known["last_inspected"] == row["last_inspected"]
+        and known["retired_at"] is None
+        and _facts(known) == _facts(row)
+    )
+
+
+def _facts(row: _Row) -> tuple[Any, ...]:
+    return tuple(row[name] for name in _FACTS)
+
+
+def _by_place(table: pa.Table) -> dict[str, list[_Row]]:
+    found: dict[str, list[_Row]] = {}
+    for row in _rows(table, table.column_names):
+        found.setdefault(row["file_path_normalized"], []).append(row)
+    return found
+
+
+def _rows(table: pa.Table, names: Iterable[str]) -> list[dict[str, Any]]:
+    """Rows with times as microseconds: Arrow may hold times that Python's datetime cannot."""
+    columns = {name: table[name] for name in names}
+    plain = {
+        name: column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column
+        for name, column in columns.items()
+    }
+    rows: list[dict[str, Any]] = pa.table(plain).to_pylist()
+    return rows
+
+
+def _indices(numbers: list[int]) -> pa.Int64Array:
+    return pa.array(numbers, pa.int64())
+
+
+def _moments(name: str, found: list[tuple[str, int]]) -> pa.Table:
+    return pa.table(
+        {
+            name: pa.array([key for key, _ in found], pa.string()),
+            "at": pa.array([at for _, at in found], pa.int64()).cast(TIMESTAMP),
+        }
+    )
