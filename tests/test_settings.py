@@ -8,9 +8,11 @@ import pytest
 
 from exrindex.errors import SettingsError
 from exrindex.settings import Settings, load_settings
+from exrindex.settings.profiles import Profile
 
 ALL = """
 store = "from-file.duckdb"
+profile = "studio"
 workers = 3
 commit_files = 50
 lock_wait = 1.5
@@ -19,6 +21,9 @@ exclude = ["*.tmp.exr", "cache/"]
 [path_maps]
 "P:/shows" = "/mnt/shows"
 '/Volumes/shows' = "/mnt/shows"
+
+[profiles.studio]
+endpoint = "http://vast"
 """
 
 
@@ -51,6 +56,9 @@ def test_a_file_sets_everything(tmp_path: Path) -> None:
         lock_wait=1.5,
         exclude=("*.tmp.exr", "cache/"),
         path_maps=(("P:/shows", "/mnt/shows"), ("/Volumes/shows", "/mnt/shows")),
+        profile="studio",
+        profile_from=str(path),
+        profiles={"studio": Profile("studio", endpoint="http://vast")},
     )
     changed = [f.name for f in fields(Settings) if getattr(settings, f.name) != f.default]
     assert len(changed) == len(fields(Settings))
@@ -131,17 +139,6 @@ def test_where_the_file_is_looked_for(tmp_path: Path) -> None:
         given = environ if places[2].exists() else {}
         config = places[3] if places[3].exists() else None
         assert load_settings(given, config=config).workers == workers
-
-
-def test_vast_is_the_default_where_it_is_set_up() -> None:
-    environ = {"VAST_DB_ENDPOINT": "http://vast", "VAST_DB_BUCKET": "films"}
-    settings = load_settings(environ)
-    assert settings.store == "vast://films/exr_metadata"
-    assert settings.store_from == "VAST_DB_ENDPOINT"
-    assert load_settings({**environ, "VAST_DB_SCHEMA": "s"}).store == "vast://films/s"
-    assert load_settings(environ, store="c.duckdb").store == "c.duckdb"
-    with pytest.raises(SettingsError, match="VAST_DB_BUCKET is not"):
-        load_settings({"VAST_DB_ENDPOINT": "http://vast"})
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import math
 
+from exrindex.cut import cut_marker
 from exrindex.model import (
     DEEP_FLAG,
     LONG_NAMES_FLAG,
@@ -86,12 +86,7 @@ def stored_value(attribute: Attribute) -> JSONValue:
     """The value as the tables keep it: whole, or size, digest and head where it is very large."""
     if len(attribute.raw) <= STORED_VALUE_BYTES:
         return attribute.value
-    head = attribute.raw[:STORED_HEAD_BYTES].decode("utf-8", "replace")
-    return {
-        "bytes": len(attribute.raw),
-        "sha256": hashlib.sha256(attribute.raw).hexdigest(),
-        "head": head,
-    }
+    return cut_marker(attribute.raw, attribute.raw[:STORED_HEAD_BYTES].decode("utf-8", "replace"))
 
 
 def window_document(box: Box | None) -> JSONValue:

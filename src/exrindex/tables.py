@@ -216,7 +216,7 @@ ID_COLUMNS = frozenset(("file_id", "part_id", "channel_id", "attribute_id", "sca
 
 def holds_json(field: pa.Field) -> bool:
     """Whether a column's text is a JSON document."""
-    return field.metadata.items() >= {b"content": b"json"}.items()
+    return bool(field.metadata.get(b"content") == b"json")
 
 
 # What one unit of work yields and one transaction writes: every table but ``scans``.

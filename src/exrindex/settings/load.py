@@ -1,30 +1,32 @@
-"""Settings: flags over environment over exrindex.toml over defaults, as one frozen value.
-
-Only the doors (the command line) read this; everything below is handed values.
-"""
+"""Settings: flags over environment over exrindex.toml over defaults, as one frozen value."""
 
 from __future__ import annotations
 
 import os
-import re
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
+from exrindex.access import VastAccess
 from exrindex.errors import SettingsError
 from exrindex.naming import escape_text
+from exrindex.settings.profiles import Profile, require_private
+from exrindex.settings.values import FROM_TEXT, READERS
+from exrindex.settings.vast import (
+    REACHED_BY,
+    SCHEME,
+    profile_in,
+    require_whole,
+    resolve_access,
+)
 
 FILE_NAME = "exrindex.toml"
-MOST_WORKERS = 1_024
-MOST_COMMIT_FILES = 1_000_000
 
-_ABSOLUTE = re.compile(r"/|[A-Za-z]:[\\/]|\\\\")
 _DEFAULT_CATALOG = "catalog.duckdb"
-_DEFAULT_VAST_SCHEMA = "exr_metadata"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Settings:
 
     ``store`` is a store's URL, and ``store_from`` says where it was set; ``workers`` None is one
     per CPU; ``lock_wait`` is in seconds; ``path_maps`` are (prefix, replacement) pairs.
+    ``profile`` is the name of one of ``profiles``, and ``profile_from`` where it was set.
     """
 
     store: str = ""
@@ -42,12 +45,39 @@ class Settings:
     lock_wait: float = 60.0
     exclude: tuple[str, ...] = ()
     path_maps: tuple[tuple[str, str], ...] = ()
+    profile: str = ""
+    profile_from: str = ""
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
+
+    def access(self, url: str, environ: Mapping[str, str]) -> VastAccess | None:
+        """How to reach the store at ``url``; None for one that is a file.
+
+        Raises ``SettingsError`` if something is missing.
+        """
+        if not url.startswith(f"{SCHEME}://"):
+            return None
+        named = profile_in(url)
+        name = named or self.profile
+        if name and name not in self.profiles:
+            known = ", ".join(sorted(self.profiles)) or "none; they belong into the settings file"
+            raise SettingsError(f"there is no profile {name!r}; known are {known}")
+        by_name = named is not None or self.profile_from in _BY_NAME
+        profile = self.profiles[name] if name else None
+        return resolve_access(url, environ, profile, profile_first=by_name)
+
+
+# Where a profile is asked for by name, so that it stands before VAST_DB_...
+_BY_NAME = ("--profile", "EXRINDEX_PROFILE")
 
 
 def load_settings(
-    environ: Mapping[str, str], *, config: Path | None = None, store: str | None = None
+    environ: Mapping[str, str],
+    *,
+    config: Path | None = None,
+    store: str | None = None,
+    profile: str | None = None,
 ) -> Settings:
-    """Merge all layers; ``config`` and ``store`` are the flags of those names.
+    """Merge all layers; ``config``, ``store`` and ``profile`` are the flags of those names.
 
     The file is ``config``, else ``EXRINDEX_CONFIG``, else ``exrindex.toml`` in the current
     directory, else the one in the user's configuration directory. Raises ``SettingsError``.
@@ -55,10 +85,14 @@ def load_settings(
     path = _config_path(environ, config)
     settings = Settings() if path is None else _from_file(path)
     settings = _from_environment(settings, environ)
+    if profile is not None:
+        settings = replace(settings, profile=profile, profile_from="--profile")
     if store is not None:
         if not store:
             raise SettingsError("--store is empty; is a variable in the command unset?")
         settings = replace(settings, store=store, store_from="--store")
+    if settings.profile_from in _BY_NAME and settings.store_from != "--store":
+        settings = replace(settings, store="")
     if not settings.store:
         settings = _default_store(settings, environ)
     settings = replace(settings, store=os.path.expanduser(settings.store))
@@ -97,46 +131,53 @@ def _from_file(path: Path) -> Settings:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{path}: {error}") from error
-    unknown = sorted(content.keys() - _READERS.keys())
+    unknown = sorted(content.keys() - READERS.keys())
     if unknown:
         raise SettingsError(
-            f"{path}: unknown setting {unknown[0]!r}; known are {', '.join(sorted(_READERS))}"
+            f"{path}: unknown setting {unknown[0]!r}; known are {', '.join(sorted(READERS))}"
         )
     values: dict[str, Any] = {}
     for name, value in content.items():
         try:
-            values[name] = _READERS[name](value)
+            values[name] = READERS[name](value)
         except ValueError as error:
             raise SettingsError(f"{path}: {name}: {error}") from None
-    if "store" in values:
-        values["store_from"] = str(path)
-    return Settings(**values)
+    for name in ("store", "profile"):
+        if name in values:
+            values[f"{name}_from"] = str(path)
+    settings = Settings(**values)
+    if any(profile.holds_a_key for profile in settings.profiles.values()):
+        require_private(path)
+    return settings
 
 
 def _from_environment(settings: Settings, environ: Mapping[str, str]) -> Settings:
-    for field in fields(Settings):
-        variable = f"EXRINDEX_{field.name.upper()}"
+    for setting in fields(Settings):
+        variable = f"EXRINDEX_{setting.name.upper()}"
         text = environ.get(variable)
-        if not text or field.name not in _FROM_TEXT:
+        if not text or setting.name not in FROM_TEXT:
             continue
         try:
-            value = _READERS[field.name](_FROM_TEXT[field.name](text))
+            value = READERS[setting.name](FROM_TEXT[setting.name](text))
         except ValueError as error:
             raise SettingsError(f"{variable}={text}: {error}") from None
-        changes: dict[str, Any] = {field.name: value}
-        if field.name == "store":
-            changes["store_from"] = variable
+        changes: dict[str, Any] = {setting.name: value}
+        if setting.name in ("store", "profile"):
+            changes[f"{setting.name}_from"] = variable
         settings = replace(settings, **changes)
     return settings
 
 
 def _default_store(settings: Settings, environ: Mapping[str, str]) -> Settings:
-    if environ.get("VAST_DB_ENDPOINT"):
-        bucket = environ.get("VAST_DB_BUCKET")
-        if not bucket:
-            raise SettingsError("VAST_DB_ENDPOINT is set but VAST_DB_BUCKET is not")
-        schema = environ.get("VAST_DB_SCHEMA") or _DEFAULT_VAST_SCHEMA
-        return replace(settings, store=f"vast://{bucket}/{schema}", store_from="VAST_DB_ENDPOINT")
+    """VAST where anything says so, else the catalog in the user's data directory."""
+    by_name = settings.profile_from if settings.profile_from in _BY_NAME else None
+    reached_by = next((name for name in REACHED_BY if environ.get(name)), None)
+    if source := by_name or reached_by or settings.profile_from:
+        settings = replace(settings, store=f"{SCHEME}://", store_from=source)
+        access = settings.access(settings.store, environ)
+        assert access is not None
+        return replace(settings, store=access.url)
+    require_whole(environ)
     folder = Path(platformdirs.user_data_dir("exrindex"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -146,57 +187,3 @@ def _default_store(settings: Settings, environ: Mapping[str, str]) -> Settings:
             "name a file with --store PATH.duckdb"
         ) from error
     return replace(settings, store=f"{folder / _DEFAULT_CATALOG}", store_from="default")
-
-
-def _store(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError("give the URL of a store")
-    return value
-
-
-def _count(most: int) -> Callable[[object], int]:
-    def read(value: object) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
-            raise ValueError(f"give a whole number from 1 to {most}")
-        return value
-
-    return read
-
-
-def _seconds(value: object) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1e6:
-        raise ValueError("give a number of seconds")
-    return float(value)
-
-
-def _patterns(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise ValueError('give a list of patterns, such as ["*.tmp.exr", "cache/"]')
-    return tuple(value)
-
-
-def _path_maps(value: object) -> tuple[tuple[str, str], ...]:
-    if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
-        raise ValueError('give a table of prefixes, such as {"P:/shows" = "/mnt/shows"}')
-    for path in (*value, *value.values()):
-        if "\0" in path or not _ABSOLUTE.match(path):
-            raise ValueError(f"{path!r} is not an absolute path; both sides have to be")
-    return tuple(value.items())
-
-
-_READERS: dict[str, Callable[[object], object]] = {
-    "store": _store,
-    "workers": _count(MOST_WORKERS),
-    "commit_files": _count(MOST_COMMIT_FILES),
-    "lock_wait": _seconds,
-    "exclude": _patterns,
-    "path_maps": _path_maps,
-}
-
-# Settings that an environment variable EXRINDEX_NAME can hold, and how its text becomes a value.
-_FROM_TEXT: dict[str, Callable[[str], object]] = {
-    "store": str,
-    "workers": int,
-    "commit_files": int,
-    "lock_wait": float,
-}
