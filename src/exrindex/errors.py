@@ -3,6 +3,9 @@
     ExrIndexError
     ├─ UsageError            2   the command cannot mean anything (bad SQL, for one)
     ├─ SettingsError         3   settings file, environment or credentials
+    │  ├─ CredentialsRefused     the database does not accept the keys, or the clock
+    │  ├─ NotVast                what answers at the endpoint is no VAST database
+    │  └─ BucketMissing          the database has no such bucket, or it holds no tables
     ├─ SourceError           4   a root cannot be opened, a named file is unreadable
     │  └─ Unreadable             one file; becomes a ``Failure`` in ``work.py``
     ├─ HeaderError           4   the bytes are not a readable EXR header (``.offset``)
@@ -11,6 +14,8 @@
        ├─ StoreUnavailable       cannot be reached
        ├─ StoreConflict          another writer was first
        ├─ StoreLocked            another process holds the catalog; waited for, then raised
+       ├─ PermissionRefused      the keys are right, but do not allow this
+       ├─ ReleaseTooOld          the cluster's release lacks something that is needed
        └─ SchemaMismatch         the tables are not the ones this version writes
 
 The number is the process's exit code. All arguments are positional: an exception with a
@@ -38,6 +43,18 @@ class SettingsError(ExrIndexError):
     """A setting is missing, unknown or malformed."""
 
     exit_code = 3
+
+
+class CredentialsRefused(SettingsError):
+    """The database does not accept the keys, or finds the clock of this machine wrong."""
+
+
+class NotVast(SettingsError):
+    """Something answers at the endpoint, but not as a VAST database does."""
+
+
+class BucketMissing(SettingsError):
+    """The database has no such bucket, or the bucket is not one for tables."""
 
 
 class SourceError(ExrIndexError):
@@ -113,6 +130,14 @@ class StoreConflict(StoreError):
 
 class StoreLocked(StoreError):
     """Another process kept the embedded catalog locked for longer than we wait."""
+
+
+class PermissionRefused(StoreError):
+    """The keys are right, but they do not allow what was asked."""
+
+
+class ReleaseTooOld(StoreError):
+    """The cluster's release lacks something that exrindex needs."""
 
 
 class SchemaMismatch(StoreError):

@@ -36,8 +36,18 @@ def options(
         typer.Option(
             "--store",
             metavar="URL",
-            help="duckdb:///abs/path.duckdb, or a path ending in .duckdb. Default: "
-            "EXRINDEX_STORE, or the catalog in your data directory.",
+            help="duckdb:///abs/path.duckdb, a path ending in .duckdb, or vast://BUCKET/SCHEMA. "
+            "Default: EXRINDEX_STORE, else VAST if VAST_DB_ENDPOINT is set, else the catalog in "
+            "your data directory.",
+            show_default=False,
+        ),
+    ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            "--profile",
+            metavar="NAME",
+            help="Reach VAST as [profiles.NAME] in the settings file says.",
             show_default=False,
         ),
     ] = None,
@@ -55,7 +65,7 @@ def options(
     ] = False,
 ) -> None:
     """Index OpenEXR headers into a database, and ask it questions."""
-    context.obj = Context(store, config, verbose, quiet)
+    context.obj = Context(store, profile, config, verbose, quiet)
 
 
 # The commands' modules are small: what a command needs to run, it imports when it runs.

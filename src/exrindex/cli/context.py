@@ -24,6 +24,7 @@ class Context:
     """What every command is given: the global options, and what follows from them."""
 
     store_flag: str | None
+    profile: str | None
     config: Path | None
     verbose: bool
     quiet: bool
@@ -32,18 +33,26 @@ class Context:
     def settings(self) -> Settings:
         from exrindex.settings import load_settings
 
-        return load_settings(os.environ, config=self.config, store=self.store_flag)
+        return load_settings(
+            os.environ, config=self.config, store=self.store_flag, profile=self.profile
+        )
 
     def open_store(self) -> Store:
         """The store of the settings; says which on stderr unless the user named it."""
-        from exrindex.store import open_store
-
         settings = self.settings
+        store = self.store_at(settings.store)
         if settings.store_from != "--store":
             source = "" if settings.store_from == "default" else f", from {settings.store_from}"
             hint = "; choose another with --store" if settings.store_from == "default" else ""
             self.say(f"store: {settings.store}{source}{hint}")
-        return open_store(settings.store, lock_wait=settings.lock_wait)
+        return store
+
+    def store_at(self, url: str) -> Store:
+        """The store at a URL."""
+        from exrindex.store import open_store
+
+        access = self.settings.access(url, os.environ)
+        return open_store(url, lock_wait=self.settings.lock_wait, access=access, tell=self.say)
 
     def say(self, message: str) -> None:
         """Tell the person at the terminal something, unless they asked for quiet."""

@@ -4,18 +4,31 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from exrindex.access import VastAccess
 from exrindex.errors import SettingsError
-from exrindex.store.base import Store
+from exrindex.store.base import Store, Tell
 
 DUCKDB_SUFFIX = ".duckdb"
 
 
-def open_store(url: str, *, lock_wait: float) -> Store:
-    """The store at ``duckdb:///abs/path.duckdb`` or at a bare path ending in ``.duckdb``.
+def open_store(
+    url: str,
+    *,
+    lock_wait: float,
+    access: VastAccess | None = None,
+    tell: Tell = lambda how: None,
+) -> Store:
+    """The store at ``duckdb:///abs/path.duckdb``, a path ending in ``.duckdb``, or on VAST.
 
-    Opens no connection yet. ``lock_wait`` is how many seconds an embedded catalog waits for
-    other processes. Raises ``SettingsError`` for any other URL.
+    Opens no connection yet. ``lock_wait`` is how many seconds a store waits for its turn: for
+    other processes that have the catalog open, or for a cluster that conflicts or does not answer.
+    ``access`` belongs to a ``vast://`` URL, ``tell`` hears how questions are answered there.
+    Raises ``SettingsError`` for any other URL.
     """
+    if access is not None:
+        from exrindex.store.vast import VastStore
+
+        return VastStore(access, wait_seconds=lock_wait, tell=tell)
     scheme, separator, rest = url.partition("://")
     if scheme == "duckdb" and separator:
         if not rest.startswith("/"):
@@ -25,13 +38,10 @@ def open_store(url: str, *, lock_wait: float) -> Store:
         path = rest
     elif not separator and url.endswith(DUCKDB_SUFFIX):
         path = url
-    elif scheme == "vast" and separator:
-        raise SettingsError(
-            f"{url}: this version of exrindex has no VAST store yet; use --store PATH.duckdb"
-        )
     else:
         raise SettingsError(
-            f"{url}: a store is duckdb:///abs/path.duckdb or a path ending in {DUCKDB_SUFFIX}"
+            f"{url}: a store is duckdb:///abs/path.duckdb, a path ending in {DUCKDB_SUFFIX}, "
+            "or vast://BUCKET/SCHEMA"
         )
     from exrindex.store.duck import DuckStore
 

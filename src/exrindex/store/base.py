@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -45,11 +45,39 @@ class Problem(NamedTuple):
     remedy: str
 
 
+class Layout(NamedTuple):
+    """How new tables are laid out, where a store knows more than one way.
+
+    ``sorted``: by what rows are looked up by. ``vector_index``: on the metadata embedding.
+    """
+
+    sorted: bool = False
+    vector_index: bool = False
+
+
+PLAIN = Layout()
+
+
 class VectorColumn(StrEnum):
     """The two vectors a neighbour search can go by."""
 
     METADATA = "metadata_embedding"
     CHANNELS = "channel_fingerprint"
+
+
+class Slice(NamedTuple):
+    """Some of the files of some directories: those whose id begins with ``prefix``.
+
+    Failures belong to the slice with ``failures``, of which there is one for each directory.
+    """
+
+    directories: list[str]
+    prefix: str = ""
+    failures: bool = True
+
+
+# Hears a sentence about how a question is being answered.
+Tell: TypeAlias = Callable[[str], None]
 
 
 class Store(Protocol):
@@ -66,10 +94,11 @@ class Store(Protocol):
     def state(self) -> SchemaState:
         """Whether the tables are there and are the ones this version writes. Creates nothing."""
 
-    def create(self) -> bool:
+    def create(self, layout: Layout = PLAIN) -> bool:
         """Make the tables that are missing; False if all were there.
 
-        Raises ``SchemaMismatch`` if tables of these names exist and are different.
+        Raises ``SchemaMismatch`` if tables of these names exist and are different, ``UsageError``
+        or ``ReleaseTooOld`` if the store does not know the layout.
         """
 
     def require(self) -> None:
@@ -112,6 +141,21 @@ class Store(Protocol):
 
         Without ``patient`` it gives up at once where others have the store.
         """
+
+    def rows_of(self, part: Slice) -> Batch:
+        """All rows of some files, retired ones too, as the contract has them."""
+
+    def child_counts(self, part: Slice) -> pa.Table:
+        """How many rows each of these files has in the child tables, which name the columns."""
+
+    def add_rows(self, batch: Batch) -> int:
+        """Write rows that come from another store, by the rules of ``merge.py``; how many files.
+
+        Rows that stand already and are not older are left alone.
+        """
+
+    def add_scans(self, rows: pa.Table) -> int:
+        """Write rows of ``scans`` that come from another store; how many were not there."""
 
     def nearest(
         self,

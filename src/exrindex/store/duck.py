@@ -17,9 +17,18 @@ from numpy.typing import NDArray
 
 from exrindex.errors import SchemaMismatch, StoreError, UsageError
 from exrindex.model import EMBEDDING_VERSION
-from exrindex.store import duckschema
-from exrindex.store.base import Problem, SchemaState, Upserted, VectorColumn
-from exrindex.store.duckfile import DuckFile
+from exrindex.store import duckmove, duckschema
+from exrindex.store.base import (
+    PLAIN,
+    Layout,
+    Problem,
+    SchemaState,
+    Slice,
+    Upserted,
+    VectorColumn,
+)
+from exrindex.store.checks import row_problems
+from exrindex.store.duckfile import DuckFile, require_single, require_text
 from exrindex.store.nearest import nearest_query
 from exrindex.store.upsert import (
     EXISTING_FILES,
@@ -106,7 +115,11 @@ class DuckStore:
             return SchemaState.NEW
         return self._read(duckschema.schema_state)
 
-    def create(self) -> bool:
+    def create(self, layout: Layout = PLAIN) -> bool:
+        if layout != PLAIN:
+            raise UsageError(
+                "sorted tables and vector indexes are for VAST; a catalog has one layout"
+            )
         folder = self._file.path.parent
         if not os.path.isdir(folder):
             raise StoreError(f"{folder} is not a directory; create it or name another with --store")
@@ -125,7 +138,11 @@ class DuckStore:
         except SchemaMismatch as error:
             mends = duckschema.CREATE if duckschema.CREATE in str(error) else duckschema.RENEW
             return [Problem(str(error), mends)]
-        return self._read(duckschema.check_rows)
+        return self._read(
+            lambda connection: row_problems(
+                lambda query: connection.sql(query).to_arrow_table(), duckschema.RENEW
+            )
+        )
 
     def row_counts(self) -> dict[str, int]:
         def count(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
@@ -185,6 +202,20 @@ class DuckStore:
             _run(connection, "DELETE FROM scans WHERE scan_id IN (SELECT scan_id::UUID FROM run)")
             _run(connection, "INSERT INTO scans BY NAME SELECT * FROM run")
 
+    def rows_of(self, part: Slice) -> Batch:
+        return self._read(lambda connection: duckmove.rows_of(connection, part))
+
+    def child_counts(self, part: Slice) -> pa.Table:
+        return self._read(lambda connection: duckmove.child_counts(connection, part))
+
+    def add_rows(self, batch: Batch) -> int:
+        with self._file.writing() as connection:
+            return duckmove.add_rows(connection, batch)
+
+    def add_scans(self, rows: pa.Table) -> int:
+        with self._file.writing() as connection:
+            return duckmove.add_scans(connection, rows)
+
     def nearest(
         self,
         vector: NDArray[np.float32],
@@ -199,7 +230,7 @@ class DuckStore:
 
         def read(connection: duckdb.DuckDBPyConnection) -> pa.Table:
             if where is not None:
-                _require_text(where)
+                require_text(where)
                 # Refuses what would slip past the brackets that the condition is put in.
                 duckdb.SQLExpression(where)
             return connection.sql(query, params=params).to_arrow_table()
@@ -208,7 +239,7 @@ class DuckStore:
 
     def sql(self, statement: str) -> pa.Table:
         def read(connection: duckdb.DuckDBPyConnection) -> pa.Table:
-            _require_single(connection, statement)
+            require_single(connection, statement)
             relation = connection.sql(statement)
             if relation is None:
                 raise UsageError("the statement returns no rows; give a SELECT")
@@ -294,18 +325,3 @@ def _run(
     """Execute a statement and return how many rows it changed."""
     ((count,),) = connection.execute(statement, params or {}).fetchall()
     return int(count)
-
-
-def _require_text(users_sql: str) -> None:
-    try:
-        users_sql.encode()
-    except UnicodeEncodeError as error:
-        raise UsageError("the SQL is not UTF-8") from error
-
-
-def _require_single(connection: duckdb.DuckDBPyConnection, statement: str) -> None:
-    """Refuse several statements in one text."""
-    _require_text(statement)
-    statements = connection.extract_statements(statement)
-    if len(statements) != 1:
-        raise UsageError(f"one SQL statement is wanted, {len(statements)} were given")

@@ -61,8 +61,8 @@ TRANSLATION: dict[type[duckdb.Error], type[ExrIndexError]] = {
 }
 
 
-def translate(error: duckdb.Error, path: Path, *, users_sql: bool = False) -> ExrIndexError:
-    """Our name for a DuckDB error, with the file and what to do about it.
+def translate(error: duckdb.Error, path: Path | str, *, users_sql: bool = False) -> ExrIndexError:
+    """Our name for a DuckDB error, with the file (or store) and what to do about it.
 
     An error in SQL is the user's only where the user wrote it; in ours it is the store's.
     """
@@ -82,7 +82,7 @@ def translate(error: duckdb.Error, path: Path, *, users_sql: bool = False) -> Ex
     return kind(f"{path}: {text}")
 
 
-def _translate_io(text: str, path: Path) -> ExrIndexError:
+def _translate_io(text: str, path: Path | str) -> ExrIndexError:
     if "Could not set lock" in text:
         return StoreLocked(f"{path}: {text}")
     if "not a valid DuckDB database" in text:
@@ -98,12 +98,28 @@ def _translate_io(text: str, path: Path) -> ExrIndexError:
     return StoreUnavailable(f"{path}: {text}")
 
 
+def require_text(users_sql: str) -> None:
+    """Refuse SQL that cannot be handed to DuckDB."""
+    try:
+        users_sql.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError("the SQL is not UTF-8") from error
+
+
+def require_single(connection: duckdb.DuckDBPyConnection, statement: str) -> None:
+    """Refuse several statements in one text."""
+    require_text(statement)
+    statements = connection.extract_statements(statement)
+    if len(statements) != 1:
+        raise UsageError(f"one SQL statement is wanted, {len(statements)} were given")
+
+
 def _first_line(error: duckdb.Error) -> str:
     return str(error).strip().partition("\n\n")[0]
 
 
 @contextmanager
-def _interruptible(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+def interruptible(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Stop the query when a signal comes, then let the signal's handler raise.
 
     If a handler raises inside DuckDB, DuckDB raises an error of its own instead, or none at all.
@@ -200,7 +216,7 @@ class DuckFile:
             try:
                 connection.execute("SET enable_external_access = false")
                 connection.execute("SET lock_configuration = true")
-                with _interruptible(connection):
+                with interruptible(connection):
                     yield connection
             except duckdb.Error as error:
                 raise translate(error, self.path, users_sql=users_sql) from error
@@ -216,7 +232,7 @@ class DuckFile:
         with self._turn():
             connection = self._open(read_only=False, patient=patient)
             try:
-                with _interruptible(connection):
+                with interruptible(connection):
                     connection.execute("BEGIN")
                     yield connection
                     connection.execute("COMMIT")

@@ -6,14 +6,8 @@ import duckdb
 import pyarrow as pa
 
 from exrindex.errors import SchemaMismatch
-from exrindex.model import EMBEDDING_VERSION
-from exrindex.store.base import Problem, SchemaState
-from exrindex.tables import (
-    CHILD_TABLES,
-    ID_COLUMNS,
-    SCHEMA_VERSION,
-    TABLES,
-)
+from exrindex.store.base import SchemaState
+from exrindex.tables import ID_COLUMNS, SCHEMA_VERSION, TABLES
 
 # How the tables say whose they are and of which version.
 _MARK = "exrindex schema {version}"
@@ -28,8 +22,6 @@ _TYPES: dict[pa.DataType, str] = {
 
 # Headers as JSON: half the size and a third of the time of what DuckDB picks by itself for them.
 _COMPRESSION = {"raw_output": " USING COMPRESSION zstd"}
-
-_NORM_TOLERANCE = 1e-5
 
 CREATE = "exrindex schema create"
 RENEW = "scan into another file with --store, or move this one away and scan again"
@@ -93,69 +85,6 @@ def require_ready(connection: duckdb.DuckDBPyConnection) -> None:
         raise _mismatch(differences)
     missing = ", ".join(name for name in TABLES if name not in present)
     raise SchemaMismatch(f"it has no table {missing}; run: {CREATE}")
-
-
-def check_rows(connection: duckdb.DuckDBPyConnection) -> list[Problem]:
-    """What is wrong with the rows themselves."""
-    problems = []
-    for what, query in _row_checks().items():
-        ((count,),) = connection.sql(query).fetchall()
-        if count:
-            problems.append(Problem(f"{count} {what}", RENEW))
-    return problems
-
-
-# What is wrong → a query that counts the rows of which it is true.
-_FILES_CHECKS = {
-    "places in files hold the same header twice": (
-        "SELECT count(*) FROM (SELECT 1 FROM files GROUP BY file_path_normalized, header_hash"
-        " HAVING count(*) > 1)"
-    ),
-    "places in files have two live headers": (
-        "SELECT count(*) FROM (SELECT 1 FROM files WHERE retired_at IS NULL"
-        " GROUP BY file_path_normalized HAVING count(*) > 1)"
-    ),
-    f"rows of files hold vectors of another version than {EMBEDDING_VERSION}": (
-        f"SELECT count(*) FROM files WHERE embedding_version <> '{EMBEDDING_VERSION}'"
-    ),
-    f"rows of files were written by another schema version than {SCHEMA_VERSION}": (
-        f"SELECT count(*) FROM files WHERE schema_version <> {SCHEMA_VERSION}"
-    ),
-    "rows of files do not have as many parts or channels as they say": (
-        "SELECT count(*) FROM files f LEFT JOIN"
-        " (SELECT file_id, count(*) n FROM parts GROUP BY ALL) p USING (file_id) LEFT JOIN"
-        " (SELECT file_id, count(*) n FROM channels GROUP BY ALL) c USING (file_id)"
-        " WHERE coalesce(p.n, 0) <> f.multipart_count OR coalesce(c.n, 0) <> f.channel_count"
-    ),
-    "rows of channels lack the fingerprint of their part, or hold one too many": (
-        "SELECT count(*) FROM channels"
-        " WHERE (channel_index = 0) <> (channel_fingerprint IS NOT NULL)"
-    ),
-}
-
-
-def _row_checks() -> dict[str, str]:
-    checks = dict(_FILES_CHECKS)
-    for table in CHILD_TABLES:
-        row_id = TABLES[table].names[0]
-        checks |= {
-            f"rows of {table} belong to no file": (
-                f"SELECT count(*) FROM {table} ANTI JOIN files USING (file_id)"
-            ),
-            f"ids in {table} stand twice": (
-                f"SELECT count(*) FROM (SELECT 1 FROM {table} GROUP BY {row_id}"
-                " HAVING count(*) > 1)"
-            ),
-        }
-    for table, schema in TABLES.items():
-        for field in schema:
-            if pa.types.is_fixed_size_list(field.type):
-                norm = f"sqrt(array_inner_product({field.name}, {field.name}))"
-                checks[f"vectors in {table}.{field.name} are not of unit length"] = (
-                    f"SELECT count(*) FROM {table} WHERE {field.name} IS NOT NULL"
-                    f" AND NOT (abs({norm} - 1) <= {_NORM_TOLERANCE})"
-                )
-    return checks
 
 
 def _present_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, str | None]:

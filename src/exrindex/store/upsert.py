@@ -61,9 +61,9 @@ def plan_upsert(batch: Batch, existing: pa.Table, failing: pa.Table) -> UpsertPl
     places may be among them.
     """
     plan = _Plan(_by_place(existing), _by_place(failing))
-    for index, row in enumerate(_rows(batch["files"], ["file_id", *_COMPARED])):
+    for index, row in enumerate(plain_rows(batch["files"], ["file_id", *_COMPARED])):
         plan.add_file(index, row)
-    for index, row in enumerate(_rows(batch["failures"], [*OPEN_FAILURES, "code"])):
+    for index, row in enumerate(plain_rows(batch["failures"], [*OPEN_FAILURES, "code"])):
         plan.add_failure(index, row)
     return plan.finish(batch)
 
@@ -124,11 +124,11 @@ class _Plan:
         )
         return UpsertPlan(
             self._insert,
-            batch["files"].select(["file_id", *TOUCHED]).take(_indices(self._touch)),
-            _moments("file_id", self._retire),
-            _moments("place", self._resolve),
-            failures.take(_indices(self._repeat)),
-            failures.take(_indices(self._fail)),
+            batch["files"].select(["file_id", *TOUCHED]).take(indices(self._touch)),
+            moments("file_id", self._retire),
+            moments("place", self._resolve),
+            failures.take(indices(self._repeat)),
+            failures.take(indices(self._fail)),
             counts,
         )
 
@@ -166,12 +166,12 @@ def _facts(row: _Row) -> tuple[Any, ...]:
 
 def _by_place(table: pa.Table) -> dict[str, list[_Row]]:
     found: dict[str, list[_Row]] = {}
-    for row in _rows(table, table.column_names):
+    for row in plain_rows(table, table.column_names):
         found.setdefault(row["file_path_normalized"], []).append(row)
     return found
 
 
-def _rows(table: pa.Table, names: Iterable[str]) -> list[dict[str, Any]]:
+def plain_rows(table: pa.Table, names: Iterable[str]) -> list[dict[str, Any]]:
     """Rows with times as microseconds: Arrow may hold times that Python's datetime cannot."""
     columns = {name: table[name] for name in names}
     plain = {
@@ -182,11 +182,13 @@ def _rows(table: pa.Table, names: Iterable[str]) -> list[dict[str, Any]]:
     return rows
 
 
-def _indices(numbers: list[int]) -> pa.Int64Array:
+def indices(numbers: list[int]) -> pa.Int64Array:
+    """Row numbers to take."""
     return pa.array(numbers, pa.int64())
 
 
-def _moments(name: str, found: list[tuple[str, int]]) -> pa.Table:
+def moments(name: str, found: list[tuple[str, int]]) -> pa.Table:
+    """Keys and the moments (``at``, given in microseconds) that are to be noted for them."""
     return pa.table(
         {
             name: pa.array([key for key, _ in found], pa.string()),

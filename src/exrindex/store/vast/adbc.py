@@ -1,0 +1,87 @@
+"""SQL that VAST runs itself, through its ADBC driver where that is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow as pa
+import sqlglot
+from sqlglot import exp
+
+from exrindex.access import VastAccess
+from exrindex.tables import TABLES
+
+EXTRA = "exrindex[adbc]"
+
+
+class NotThere(Exception):
+    """The cluster's SQL engine cannot be used for this; the text says why."""
+
+
+def is_installed() -> bool:
+    """Whether the driver is there."""
+    return importlib.util.find_spec("adbc_driver_vastdb") is not None
+
+
+def run(statement: str, access: VastAccess) -> pa.Table:
+    """Run a statement over our tables in the cluster. Raises ``NotThere`` if that fails."""
+    qualified = qualify(statement, access)
+    with _cursor(access) as cursor:
+        cursor.execute(qualified)
+        return cursor.fetch_arrow_table()
+
+
+def qualify(statement: str, access: VastAccess) -> str:
+    """The statement with our tables named as VAST names them: ``"BUCKET/SCHEMA".table``.
+
+    Nothing else of the text is touched. Raises ``NotThere`` if its tables cannot be told.
+    """
+    try:
+        tree = sqlglot.parse_one(statement, dialect="duckdb")
+    except sqlglot.errors.SqlglotError as error:
+        raise NotThere(f"the statement was not understood: {_first_line(error)}") from error
+    named = {cte.alias_or_name.lower() for cte in tree.find_all(exp.CTE)}
+    prefix = f'"{access.bucket}/{access.schema}".'
+    edits = []
+    for table in tree.find_all(exp.Table):
+        name = table.this
+        if not isinstance(name, exp.Identifier) or name.name.lower() not in TABLES:
+            continue
+        if name.name.lower() in named or table.args.get("db") is not None:
+            raise NotThere(f"the statement calls something else {name.name}, too")
+        if "start" not in name.meta:
+            raise NotThere("the place of a table in the statement is not known")
+        edits.append(int(name.meta["start"]))
+    for start in sorted(edits, reverse=True):
+        statement = statement[:start] + prefix + statement[start:]
+    return statement
+
+
+@contextmanager
+def _cursor(access: VastAccess) -> Iterator[Any]:
+    import adbc_driver_vastdb
+    from adbc_driver_manager import dbapi
+
+    try:
+        with (
+            dbapi.connect(
+                driver=adbc_driver_vastdb.get_driver_path(),
+                db_kwargs={
+                    "vast.db.endpoint": access.endpoint,
+                    "vast.db.access_key": access.access_key,
+                    "vast.db.secret_key": access.secret_key.reveal(),
+                },
+                autocommit=True,
+            ) as connection,
+            connection.cursor() as cursor,
+        ):
+            yield cursor
+    except dbapi.Error as error:
+        raise NotThere(_first_line(error)) from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

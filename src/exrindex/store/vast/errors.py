@@ -1,0 +1,182 @@
+"""What the VAST SDK and its layers below may raise, in our words: one border, one table.
+
+Every answer says whether the same transaction may be tried again, and how often.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pyarrow as pa
+import requests
+import urllib3
+from vastdb import errors as sdk
+from vastdb._internal import QueryDataInternalError, UnsupportedServer
+
+from exrindex.access import VastAccess
+from exrindex.errors import (
+    BucketMissing,
+    CredentialsRefused,
+    ExrIndexError,
+    NotVast,
+    PermissionRefused,
+    ReleaseTooOld,
+    SchemaMismatch,
+    StoreConflict,
+    StoreError,
+    StoreUnavailable,
+)
+
+# How often a transaction that failed in some way is worth a try: what may mend itself as long as
+# the time allows, what may be a bug of somebody's a few times, what will stay as it is once.
+MANY, FEW, ONCE = 1_000_000, 4, 1
+
+RULES: dict[type[Exception], tuple[type[ExrIndexError], int]] = {
+    sdk.Conflict: (StoreConflict, MANY),
+    sdk.ConnectionError: (StoreUnavailable, MANY),
+    sdk.ServiceUnavailable: (StoreUnavailable, MANY),
+    sdk.RequestTimeout: (StoreUnavailable, MANY),
+    requests.RequestException: (StoreUnavailable, MANY),
+    urllib3.exceptions.HTTPError: (StoreUnavailable, MANY),
+    sdk.InternalServerError: (StoreUnavailable, FEW),
+    QueryDataInternalError: (StoreUnavailable, FEW),
+    # An answer that was cut off where nothing below noticed.
+    EOFError: (StoreUnavailable, FEW),
+    OSError: (StoreUnavailable, FEW),
+    struct.error: (StoreUnavailable, FEW),
+    pa.ArrowInvalid: (StoreUnavailable, FEW),
+    # A transaction that has expired, or a table that somebody dropped.
+    sdk.NotFound: (StoreUnavailable, FEW),
+    # Somebody made the same table between our look and our attempt.
+    sdk.Exists: (StoreConflict, FEW),
+    sdk.Forbidden: (PermissionRefused, ONCE),
+    sdk.MissingBucket: (BucketMissing, ONCE),
+    sdk.Missing: (SchemaMismatch, ONCE),
+    sdk.MissingTransaction: (StoreError, ONCE),
+    sdk.MissingRowIdColumn: (StoreError, ONCE),
+    sdk.NotSupported: (StoreError, ONCE),
+    sdk.NotSupportedVersion: (ReleaseTooOld, ONCE),
+    NotImplementedError: (ReleaseTooOld, ONCE),
+    UnsupportedServer: (NotVast, ONCE),
+    sdk.ApiResponseError: (NotVast, ONCE),
+    # A header that every VAST answer has is not there.
+    KeyError: (NotVast, ONCE),
+    sdk.HttpError: (StoreError, ONCE),
+    sdk.InvalidArgument: (StoreError, ONCE),
+    sdk.ImportFilesError: (StoreError, ONCE),
+    # "502 is not a valid HttpStatus", for one.
+    ValueError: (StoreUnavailable, FEW),
+}
+
+_FOREIGN = tuple(RULES)
+
+_BAD_KEYS = ("InvalidAccessKeyId", "SignatureDoesNotMatch")
+_BAD_CLOCK = "RequestTimeTooSkewed"
+_NO_TABLES_THERE = "InvalidBucketState"
+
+HOW_TO_MAKE_A_BUCKET = (
+    "make one in the VAST management: a view with the protocols S3 Bucket and Database"
+)
+
+
+class Fault(Exception):
+    """A foreign error, translated: ours, and how often the transaction may be tried in all."""
+
+    def __init__(self, error: ExrIndexError, tries: int) -> None:
+        super().__init__(str(error), tries)
+        self.error = error
+        self.tries = tries
+
+
+@contextmanager
+def border(access: VastAccess) -> Iterator[None]:
+    """Turn whatever the SDK raises into a ``Fault``."""
+    try:
+        yield
+    except _FOREIGN as error:
+        raise translate(error, access) from error
+
+
+def translate(error: Exception, access: VastAccess) -> Fault:
+    """Our name for a foreign error, with where it happened and what to do about it."""
+    kind, tries = next(RULES[base] for base in type(error).__mro__ if base in RULES)
+    where = f"{access.url} at {access.endpoint}"
+    match error:
+        case sdk.Forbidden(code=code) if code in _BAD_KEYS:
+            return Fault(
+                CredentialsRefused(
+                    f"{where} does not accept the keys ({code}): check VAST_DB_ACCESS_KEY and "
+                    "VAST_DB_SECRET_KEY, or the profile's"
+                ),
+                ONCE,
+            )
+        case sdk.Forbidden(code=code) if code == _BAD_CLOCK:
+            return Fault(
+                CredentialsRefused(
+                    f"{where} finds the clock of this machine wrong, and signatures fail on that: "
+                    "set it right (`exrindex doctor` tells by how much)"
+                ),
+                ONCE,
+            )
+        case sdk.Conflict(code=code) if code == _NO_TABLES_THERE:
+            text = f"{where}: bucket {access.bucket} holds no tables; {HOW_TO_MAKE_A_BUCKET}"
+            return Fault(BucketMissing(text), ONCE)
+        case sdk.MissingBucket():
+            text = f"{where}: there is no bucket {access.bucket}; {HOW_TO_MAKE_A_BUCKET}"
+        case sdk.Forbidden():
+            text = f"{where}: the keys do not allow it: {_http(error)}"
+        case sdk.NotSupportedVersion():
+            text = f"{where}: {error.err_msg} (it is {_dotted(error.version)})"
+        case UnsupportedServer():
+            text = (
+                f"what answers at {access.endpoint} is no VAST database; check VAST_DB_ENDPOINT: "
+                f"{error}"
+            )
+        case NotImplementedError():
+            text = f"the VAST release at {access.endpoint} is too old: {error}"
+        case KeyError():
+            text = (
+                f"what answers at {access.endpoint} is no VAST database: its answer lacks the "
+                f"header {error}"
+            )
+        case sdk.HttpError():
+            text = f"{where}: {_http(error)}"
+        case sdk.ConnectionError():
+            text = f"{where} cannot be reached: {_reason(error.cause)}"
+        case _:
+            text = f"{where}: {_reason(error)}"
+    return Fault(kind(text), tries)
+
+
+def _http(error: sdk.HttpError) -> str:
+    said = ": ".join(filter(None, (error.code, error.message))) or "no reason given"
+    return f"{said} (HTTP {error.status} to {error.method})"
+
+
+def _dotted(version: object) -> str:
+    return ".".join(map(str, version)) if isinstance(version, tuple) else str(version)
+
+
+# What urllib3 puts in front of a reason: "HTTPConnection(host='x', port=1): Failed to ...: ".
+_PREAMBLE = re.compile(r"^.*(?:Failed to establish a new connection|Max retries exceeded[^(]*): ")
+_OBJECT = re.compile(r"^(?:<[^>]*>|\w+Connection\w*\([^)]*\)): ")
+
+
+def _reason(error: Exception) -> str:
+    """The innermost words of an error, on one line and without the names of objects."""
+    inner: object = error
+    while isinstance(inner, Exception):
+        deeper = getattr(inner, "reason", None) or next(iter(inner.args), None)
+        if not isinstance(deeper, Exception):
+            break
+        inner = deeper
+    text = _OBJECT.sub("", " ".join(str(inner).split()))
+    text = _PREAMBLE.sub("", text)
+    if isinstance(inner, urllib3.exceptions.SSLError | requests.exceptions.SSLError) or (
+        "CERTIFICATE_VERIFY_FAILED" in text
+    ):
+        text += "; name the authority that signed it with VAST_DB_CA_BUNDLE"
+    return text or type(error).__name__
