@@ -22,7 +22,7 @@ FLOORS = (
     {"exr", "source", "embed", "rows", "pool", "store"},
     {"inspection"},
     {"work"},
-    {"scan", "query"},
+    {"scan", "query", "copying"},
     {"cli", "settings", "__init__", "__main__"},
 )
 GROUND, DOORS = 0, len(FLOORS) - 1

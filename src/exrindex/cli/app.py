@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from exrindex import __version__
-from exrindex.cli import inspect, query, scan, schema, status
+from exrindex.cli import copy, doctor, inspect, query, scan, schema, status
 from exrindex.cli.context import Context
 
 # Rich draws help and errors; tracebacks are for programmers and stay plain.
@@ -72,5 +72,7 @@ def options(
 app.command("scan")(scan.scan)
 app.command("inspect")(inspect.inspect)
 app.command("status")(status.status)
+app.command("copy")(copy.copy)
+app.command("doctor")(doctor.doctor)
 app.add_typer(schema.app, name="schema")
 app.add_typer(query.app, name="query")

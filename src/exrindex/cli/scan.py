@@ -80,7 +80,7 @@ def scan(
 
     Interrupt it as you like and run it again: what was committed is skipped.
     """
-    from exrindex.cli.progress import progress
+    from exrindex.cli.progress import describe_scan, progress
     from exrindex.scan import ScanOptions
     from exrindex.scan import scan as run_scan
 
@@ -102,7 +102,7 @@ def scan(
     with ExitStack() as stack:
         source, roots = _source(paths or [], from_file, patterns, follow_symlinks, stack)
         store = ours.open_store()
-        notify = stack.enter_context(progress(quiet=ours.quiet))
+        notify = stack.enter_context(progress(describe_scan, quiet=ours.quiet))
         report = run_scan(source, store, options, roots=roots, notify=notify)
     _tell(ours, report, as_json=as_json)
     raise typer.Exit(report.exit_status)

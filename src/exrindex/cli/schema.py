@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from exrindex.cli.context import AsJson, context_of
@@ -10,17 +12,32 @@ app = typer.Typer(help="The store's tables: make, show and verify them.", no_arg
 
 
 @app.command()
-def create(context: typer.Context, as_json: AsJson = False) -> None:
+def create(
+    context: typer.Context,
+    is_sorted: Annotated[
+        bool,
+        typer.Option("--sorted", help="On VAST: keep tables sorted by what rows are looked up by."),
+    ] = False,
+    vector_index: Annotated[
+        bool,
+        typer.Option("--vector-index", help="On VAST: index the embeddings of files."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Make the tables that are missing. Running it again changes nothing."""
     from exrindex.cli.output import print_json
+    from exrindex.store.base import Layout
     from exrindex.tables import TABLES
 
     store = context_of(context).open_store()
-    created = store.create()
+    created = store.create(Layout(is_sorted, vector_index))
+    found = store.describe()
     if as_json:
-        print_json({"store": store.url, "created": created})
-    else:
-        print(f"{len(TABLES)} tables {'created' if created else 'were there already'}: {store.url}")
+        print_json({"store": store.url, "created": created, **found})
+        return
+    print(f"{len(TABLES)} tables {'created' if created else 'were there already'}: {store.url}")
+    for name, words in found.items():
+        print(f"{name}: {words}")
 
 
 @app.command()
@@ -48,9 +65,11 @@ def show(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         tables = {name: {"rows": counts[name], "columns": columns[name]} for name in TABLES}
         versions = {"schema_version": SCHEMA_VERSION, "embedding_version": EMBEDDING_VERSION}
-        print_json({"store": store.url, **versions, "tables": tables})
+        print_json({"store": store.url, **versions, **store.describe(), "tables": tables})
         return
     print(f"{store.url}\nschema {SCHEMA_VERSION}, embedding {EMBEDDING_VERSION}")
+    for name, words in store.describe().items():
+        print(f"{name}: {words}")
     for name in TABLES:
         print(f"\n{name}: {counts[name]:,} rows")
         print_rows(columns[name], ["name", "type", "null", "meaning"], nothing="")

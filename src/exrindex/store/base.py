@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol, TypeAlias
 
@@ -43,6 +43,27 @@ class Problem(NamedTuple):
 
     what: str
     remedy: str
+
+
+class Level(StrEnum):
+    """How an examination of something ended."""
+
+    OK = "ok"
+    NOTE = "note"
+    BAD = "bad"
+
+
+class Finding(NamedTuple):
+    """One line of ``exrindex doctor``: what was looked at, what was found, and what to do.
+
+    ``exit_code`` is that of the error it would be; 0 unless ``level`` is BAD.
+    """
+
+    what: str
+    level: Level
+    text: str
+    remedy: str = ""
+    exit_code: int = 0
 
 
 class Layout(NamedTuple):
@@ -106,6 +127,15 @@ class Store(Protocol):
 
     def check(self) -> list[Problem]:
         """Verify columns, versions, uniqueness, orphans and vector norms."""
+
+    def describe(self) -> dict[str, str]:
+        """What the store is and how its tables are laid out, for people: name → words."""
+
+    def examine(self, *, write: bool) -> Iterator[Finding]:
+        """Look whether everything is as it should be; raises nothing.
+
+        With ``write`` it also tries what needs a table: one of its own, made and dropped.
+        """
 
     def row_counts(self) -> dict[str, int]:
         """Rows of every table."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from exrindex.errors import SchemaMismatch, StoreError, UsageError
 from exrindex.model import EMBEDDING_VERSION
-from exrindex.store import duckmove, duckschema
+from exrindex.store import duckexam, duckmove, duckschema
 from exrindex.store.base import (
     PLAIN,
+    Finding,
     Layout,
     Problem,
     SchemaState,
@@ -143,6 +144,12 @@ class DuckStore:
                 lambda query: connection.sql(query).to_arrow_table(), duckschema.RENEW
             )
         )
+
+    def describe(self) -> dict[str, str]:
+        return {"engine": f"DuckDB {duckdb.__version__}"}
+
+    def examine(self, *, write: bool) -> Iterator[Finding]:
+        return duckexam.examine(self._file, self.require, self.create if write else None)
 
     def row_counts(self) -> dict[str, int]:
         def count(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:

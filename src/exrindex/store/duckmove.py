@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from exrindex.store.base import Slice
+from exrindex.store.conform import conform
 from exrindex.store.merge import (
     RENEWED_FAILURES,
     RENEWED_FILES,
@@ -118,4 +119,4 @@ def _ask(
         for name in schema.names
     )
     query = f"SELECT {listed} FROM {table} WHERE {condition}"
-    return connection.sql(query, params=params).to_arrow_table().cast(schema)
+    return conform(connection.sql(query, params=params).to_arrow_table(), schema)

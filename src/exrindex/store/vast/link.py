@@ -103,6 +103,10 @@ class VastLink:
         """
         return self._until_it_holds(lambda: self._once(work, commit=True), patient=patient)
 
+    def once(self, work: Callable[[VastTransaction], T]) -> T:
+        """Run work a single time in a transaction that is rolled back."""
+        return self._until_it_holds(lambda: self._once(work, commit=False), patient=False)
+
     def close(self) -> None:
         """Let go of connections and threads."""
         if "_pool" in self.__dict__:
@@ -131,7 +135,7 @@ class VastLink:
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _once(self, work: Callable[[VastTransaction], T], *, commit: bool) -> T:
-        transaction = self._begin()
+        transaction = self.begin()
         is_over = False
         try:
             result = work(transaction)
@@ -142,9 +146,9 @@ class VastLink:
             return result
         finally:
             if not is_over:
-                self._abandon(transaction)
+                self.abandon(transaction)
 
-    def _begin(self) -> VastTransaction:
+    def begin(self) -> VastTransaction:
         """A transaction without the SQL connection that the SDK's own context would open."""
         with border(self.access):
             response = self.session.api.begin_transaction()
@@ -152,7 +156,8 @@ class VastLink:
             transaction.txid = int(response.headers["tabular-txid"])
         return VastTransaction(self, transaction, self._pool)
 
-    def _abandon(self, transaction: VastTransaction) -> None:
+    def abandon(self, transaction: VastTransaction) -> None:
+        """Roll back as far as that can be told the cluster; it finds out by itself."""
         api = self.session.api
         timeout, api.timeout = api.timeout, _GOODBYE_TIMEOUTS
         try:
@@ -169,6 +174,11 @@ class VastTransaction:
         self.sdk = sdk
         self._link = link
         self._pool = pool
+
+    def require_bucket(self) -> None:
+        """Raise a fault if the bucket is not there."""
+        with border(self._link.access):
+            self.sdk.bucket(self._link.access.bucket)
 
     def column(self, table: str, name: str) -> ibis.Column:
         """A column, to write a predicate with."""

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from exrindex.store.base import Slice
+from exrindex.store.conform import conform
 from exrindex.store.merge import (
     RENEWED_FAILURES,
     RENEWED_FILES,
@@ -37,7 +38,7 @@ def rows_of(transaction: VastTransaction, part: Slice) -> Batch:
     batch["failures"] = _standing(transaction, "failures", names, directories).drop_columns(
         [ROW_ID]
     )
-    return {name: rows.cast(TABLES[name]) for name, rows in batch.items()}
+    return {name: conform(rows, TABLES[name]) for name, rows in batch.items()}
 
 
 def child_counts(transaction: VastTransaction, part: Slice) -> pa.Table:

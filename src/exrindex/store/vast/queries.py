@@ -15,9 +15,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from exrindex.errors import UsageError
+from exrindex.errors import StoreError, UsageError
 from exrindex.model import EMBEDDING_VERSION
 from exrindex.store.base import Tell, VectorColumn
+from exrindex.store.conform import conform
 from exrindex.store.nearest import nearest_query
 from exrindex.store.vast import adbc, engine, search
 from exrindex.store.vast.errors import Fault
@@ -93,10 +94,12 @@ class VastQueries:
             feed = _Feed(transaction, limits)
             try:
                 return engine.run(statement, scans, feed, self._link.access.url, parameters)
-            except UsageError:
-                # DuckDB says of an error in what it is fed only that there was one.
+            except UsageError as error:
+                # An error in what DuckDB is fed is no error in the SQL.
                 if feed.fault is not None:
                     raise feed.fault from feed.fault.__cause__
+                if feed.is_reading:
+                    raise StoreError(f"{self._link.access.url}: {error}") from error
                 raise
 
         return self._link.read(read)
@@ -115,15 +118,23 @@ class _Feed:
         self._transaction = transaction
         self._limits = limits
         self.fault: Fault | None = None
+        self.is_reading = False
 
     def __call__(self, table: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
         wanted = pa.schema([(name, engine.field_type(table, name)) for name in columns])
-        try:
-            for batch in self._transaction.batches(table, columns, self._predicate(table)):
-                yield pa.Table.from_batches([batch]).cast(wanted).combine_chunks().to_batches()[0]
-        except Fault as fault:
-            self.fault = fault
-            raise
+        batches = self._transaction.batches(table, columns, self._predicate(table))
+        while True:
+            self.is_reading = True
+            try:
+                batch = next(batches, None)
+            except Fault as fault:
+                self.fault = fault
+                raise
+            rows = batch and conform(pa.Table.from_batches([batch]), wanted)
+            self.is_reading = False
+            if rows is None:
+                return
+            yield from rows.to_batches()
 
     def _predicate(self, table: str) -> Any:
         each = [

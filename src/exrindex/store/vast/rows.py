@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from exrindex.cut import cut_json, cut_text
 from exrindex.errors import StoreError
+from exrindex.store.conform import conform
 from exrindex.store.vast.tables import vast_schema
 from exrindex.tables import TABLES, holds_json
 
@@ -26,17 +27,14 @@ def fit(table: str, rows: pa.Table) -> pa.Table:
 
     Raises ``StoreError`` where a column that must not be null is: VAST would take it.
     """
-    columns = []
-    for field, wanted in zip(TABLES[table], vast_schema(table), strict=True):
+    for index, field in enumerate(TABLES[table]):
         column = rows[field.name]
         if column.null_count and not field.nullable:
             raise StoreError(f"{table}.{field.name} must not be null")
         if field.type == pa.string():
-            column = _fit_text(column, is_json=holds_json(field))
-        if column.type != wanted.type:
-            column = column.cast(wanted.type)
-        columns.append(column)
-    return pa.table(columns, schema=vast_schema(table))
+            fitting = _fit_text(column, is_json=holds_json(field))
+            rows = rows.set_column(index, field.name, fitting)
+    return conform(rows, vast_schema(table))
 
 
 def requests(rows: pa.Table) -> Iterator[pa.RecordBatch]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -14,6 +14,7 @@ from exrindex.access import VastAccess
 from exrindex.errors import SchemaMismatch
 from exrindex.store.base import (
     PLAIN,
+    Finding,
     Layout,
     Problem,
     SchemaState,
@@ -24,7 +25,7 @@ from exrindex.store.base import (
 )
 from exrindex.store.checks import row_problems
 from exrindex.store.upsert import require_places_once
-from exrindex.store.vast import lookup, marks, move, tables
+from exrindex.store.vast import exam, lookup, marks, move, tables
 from exrindex.store.vast.link import VastLink
 from exrindex.store.vast.queries import VastQueries
 from exrindex.store.vast.rows import fit
@@ -70,6 +71,15 @@ class VastStore:
             mends = tables.CREATE if tables.CREATE in str(error) else tables.RENEW
             return [Problem(str(error), mends)]
         return row_problems(self.sql, tables.RENEW)
+
+    def describe(self) -> dict[str, str]:
+        release = ".".join(map(str, self._link.release))
+        layouts = {name: tables.layout_of(self._link, name) for name in self._link.tables}
+        told = {name: layout for name, layout in layouts.items() if layout != tables.PLAIN_TABLE}
+        return {"engine": f"VAST {release}", **told}
+
+    def examine(self, *, write: bool) -> Iterator[Finding]:
+        return exam.examine(self._link, self.state, write=write)
 
     def row_counts(self) -> dict[str, int]:
         self.require()

@@ -31,6 +31,8 @@ OLDEST_RELEASE = (5, 1)
 _ZONES_SINCE = (5, 4)
 
 CREATE = "exrindex schema create"
+PLAIN_TABLE = "plain"
+
 RENEW = "name another schema with --store vast://BUCKET/SCHEMA and scan again"
 
 _OURS: dict[str, pa.Schema] = {
@@ -196,7 +198,7 @@ def layout_of(link: VastLink, table: str) -> str:
         return f"vector index on {index.column}"
     if metadata.table_type in (TableType.Elysium, TableType.SortedPartitions):
         return "sorted by " + ", ".join(field.name for field in metadata.sorted_columns)
-    return "plain"
+    return PLAIN_TABLE
 
 
 def _load(link: VastLink, transaction: VastTransaction, table: str) -> TableMetadata:

@@ -1,0 +1,24 @@
+"""Tables in exactly the contract's types, whatever an engine made of them on the way."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+
+def conform(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The columns that ``schema`` names, in its order and types."""
+    columns = [_with_type(rows[field.name], field.type) for field in schema]
+    return pa.table(columns, schema=schema)
+
+
+def _with_type(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    if column.type == kind:
+        return column
+    if not pa.types.is_fixed_size_list(kind):
+        return column.cast(kind)
+    # Engines say that the items of a vector may be null, and leave them null where the vector is.
+    values = column.drop_null().combine_chunks().flatten()
+    dense = pa.FixedSizeListArray.from_arrays(values.cast(kind.value_type), type=kind)
+    is_valid = column.is_valid().to_numpy(zero_copy_only=False)
+    return pa.chunked_array([dense.take(pa.array(np.cumsum(is_valid) - 1, mask=~is_valid))])
