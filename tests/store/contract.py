@@ -14,7 +14,7 @@ import pytest
 from exrindex.errors import SchemaMismatch, StoreError, UsageError
 from exrindex.model import FailureCode
 from exrindex.naming import unescape_text
-from exrindex.store.base import SchemaState, Store, Upserted, VectorColumn
+from exrindex.store.base import Level, SchemaState, Slice, Store, Upserted, VectorColumn
 from exrindex.tables import SCANS, TABLES, concat_batches
 from exrmaker import attr, exr_file
 from trees import batch_of, frame, half_rendered, multipart, open_failures, rows, snapshot
@@ -102,6 +102,17 @@ class StoreContract(ABC):
         assert store.create() is False
         assert snapshot(store) == before
         assert before["files"]
+
+    def test_a_store_describes_and_examines_itself(self, empty: Store) -> None:
+        new = list(empty.examine(write=False))
+        assert {finding.level for finding in new} <= {Level.OK, Level.NOTE}
+        assert [finding for finding in new if "exrindex" in finding.remedy]
+        empty.create()
+        found = list(empty.examine(write=True))
+        assert {finding.level for finding in found} == {Level.OK}
+        assert all(finding.exit_code == 0 for finding in found)
+        assert empty.describe()["engine"].split()[0] in ("DuckDB", "VAST")
+        assert empty.row_counts() == dict.fromkeys(TABLES, 0)
 
     def test_asking_a_store_without_tables_is_refused(self, empty: Store) -> None:
         for ask in (empty.require, empty.row_counts, lambda: empty.known(["/"])):
@@ -436,6 +447,77 @@ class StoreContract(ABC):
         store.record_scan(pa.Table.from_pylist([row], schema=SCANS))
         assert rows(store, "SELECT exit_status FROM scans") == [(1,)]
 
+    # --- moving ---
+
+    def test_rows_are_moved_as_they_are(self, store: Store) -> None:
+        """Into a store of its own kind; ``tests/test_copying.py`` goes between kinds."""
+        put(store, {"/d/a.exr": A, "/d/m.exr": multipart("m"), "/e/bad.exr": b""})
+        put(store, {"/d/a.exr": B, "/e/bad.exr": FailureCode.UNREADABLE}, days=1)
+        part = Slice(["/d", "/e", "/none"])
+        moved = store.rows_of(part)
+        assert {name: rows.schema for name, rows in moved.items()} == {
+            name: TABLES[name] for name in TABLES if name != "scans"
+        }
+        counts = store.child_counts(part).sort_by("file_id")
+        files = moved["files"].sort_by("file_id")
+        assert counts["file_id"].to_pylist() == files["file_id"].to_pylist()
+        assert counts["parts"].to_pylist() == files["multipart_count"].to_pylist()
+        assert counts["channels"].to_pylist() == files["channel_count"].to_pylist()
+        assert sum(counts["attributes"].to_pylist()) == moved["attributes"].num_rows
+
+        other = self.make_store()
+        other.create()
+        assert other.add_rows(moved) == 3
+        assert whole(other) == whole(store)
+        assert other.add_rows(moved) == 0
+        assert whole(other) == whole(store)
+        assert other.check() == []
+
+    def test_what_comes_later_overwrites_and_what_comes_earlier_does_not(
+        self, store: Store
+    ) -> None:
+        other = self.make_store()
+        other.create()
+        for one in (store, other):
+            put(one, {PLACE: A, "/shows/bad.exr": b"", "/shows/gone.exr": A})
+        put(store, {PLACE: A + b"more", "/shows/bad.exr": b"x", "/shows/gone.exr": b""}, days=2)
+        put(other, {PLACE: B, "/shows/bad.exr": A, "/shows/new.exr": A}, days=1)
+        part = Slice(["/shows", "/shows/x"])
+        assert other.add_rows(store.rows_of(part)) == 2
+        assert other.check() == []
+        rows = {row["header_hash"]: row for row in file_rows(other)}
+        assert [row["retired_at"] for row in file_rows(other)] == [None, 2]
+        assert max(row["last_inspected"] for row in rows.values()) == 2
+        assert [row["retired_at"] for row in file_rows(other, "/shows/gone.exr")] == [2]
+        assert [row["retired_at"] for row in file_rows(other, "/shows/new.exr")] == [None]
+        assert store.add_rows(other.rows_of(part)) == 3
+        assert store.check() == []
+        assert live_places(store) == live_places(other)
+
+    def test_slices_of_a_directory_are_its_rows(self, store: Store) -> None:
+        put(store, {f"/d/{n}.exr": A for n in range(20)} | {"/d/bad.exr": b""})
+        slices = [Slice(["/d"], digit, digit == "0") for digit in "0123456789abcdef"]
+        batches = [store.rows_of(part) for part in slices]
+        files = [row for batch in batches for row in batch["files"]["file_path"].to_pylist()]
+        assert sorted(files) == sorted(f"/d/{n}.exr" for n in range(20))
+        assert sum(batch["failures"].num_rows for batch in batches) == 1
+        assert sum(batch["channels"].num_rows for batch in batches) == 60
+
+    def test_scans_are_moved_once(self, store: Store) -> None:
+        row: dict[str, object] = dict.fromkeys(SCANS.names, "{}") | {
+            "scan_id": "00000000-0000-8000-8000-000000000001",
+            "started_at": NOW,
+            "finished_at": None,
+            "exit_status": None,
+        }
+        other = row | {"scan_id": "00000000-0000-8000-8000-000000000002"}
+        store.record_scan(pa.Table.from_pylist([row], schema=SCANS))
+        both = pa.Table.from_pylist([row, other], schema=SCANS)
+        assert store.add_scans(both) == 1
+        assert store.add_scans(both) == 0
+        assert store.row_counts()["scans"] == 2
+        assert store.add_scans(both.slice(0, 0)) == 0
+
     # --- neighbours ---
 
     def test_a_file_is_nearest_to_itself(self, store: Store) -> None:
@@ -486,6 +568,24 @@ class StoreContract(ABC):
             with pytest.raises(UsageError):
                 store.sql(statement)
         assert snapshot(store) == before
+
+
+def whole(store: Store) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of every table, times and all."""
+    return {
+        name: sorted(
+            (tuple(map(repr, row)) for row in rows(store, f"SELECT * FROM {name}")),
+        )
+        for name in TABLES
+    }
+
+
+def live_places(store: Store) -> list[tuple[object, ...]]:
+    return rows(
+        store,
+        "SELECT file_path_normalized, header_hash, size_bytes, last_inspected FROM files"
+        " WHERE retired_at IS NULL ORDER BY ALL",
+    )
 
 
 def _with_a_null(table: pa.Table) -> pa.Table:

@@ -43,7 +43,7 @@ class TestDuckStore(StoreContract):
         self.folder = tmp_path
 
     def make_store(self) -> Store:
-        return duck(self.folder / "catalog.duckdb")
+        return duck(self.folder / f"{len(list(self.folder.iterdir()))}.duckdb")
 
 
 def execute(path: Path, *statements: str) -> None:

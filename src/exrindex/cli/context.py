@@ -52,6 +52,10 @@ class Context:
         from exrindex.store import open_store
 
         access = self.settings.access(url, os.environ)
+        if access is not None and access.verify is not True:
+            # What is set for VAST goes before what is set for everything that speaks HTTPS.
+            for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+                os.environ.pop(variable, None)
         return open_store(url, lock_wait=self.settings.lock_wait, access=access, tell=self.say)
 
     def say(self, message: str) -> None:

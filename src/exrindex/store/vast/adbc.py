@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -42,7 +43,7 @@ def qualify(statement: str, access: VastAccess) -> str:
     try:
         tree = sqlglot.parse_one(statement, dialect="duckdb")
     except sqlglot.errors.SqlglotError as error:
-        raise NotThere(f"the statement was not understood: {_first_line(error)}") from error
+        raise NotThere(f"the statement was not understood: {_innermost(error)}") from error
     named = {cte.alias_or_name.lower() for cte in tree.find_all(exp.CTE)}
     prefix = f'"{access.bucket}/{access.schema}".'
     edits = []
@@ -80,8 +81,14 @@ def _cursor(access: VastAccess) -> Iterator[Any]:
         ):
             yield cursor
     except dbapi.Error as error:
-        raise NotThere(_first_line(error)) from None
+        raise NotThere(_innermost(error)) from None
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
+_SAID = re.compile(r'message: "(.*?)"(?:, request_id|$)')
+
+
+def _innermost(error: Exception) -> str:
+    """What the server said, which the driver puts last."""
+    last = str(error).strip().rpartition("\n")[2].strip()
+    said = _SAID.search(last)
+    return said.group(1) if said else last

@@ -42,11 +42,12 @@ class Scans(NamedTuple):
 def plan(statement: str, where: str, parameters: Parameters | None = None) -> Scans:
     """What a statement would read. Raises ``UsageError`` if it is wrong or would write."""
     with _connection(where) as connection:
-        create_tables(connection)
-        _require_select(connection, statement)
         names = connection.sql("SELECT name FROM duckdb_optimizers()").fetchall()
         disabled = ",".join(name for (name,) in names if name not in _PRUNES)
         connection.execute(f"SET disabled_optimizers = '{disabled}'")
+        create_tables(connection)
+        _lock(connection)
+        _require_select(connection, statement)
         explained = connection.execute(
             f"EXPLAIN (FORMAT JSON) {statement}", dict(parameters or {})
         ).fetchall()
@@ -69,6 +70,7 @@ def run(
     with TemporaryDirectory(prefix="exrindex-") as folder, _connection(where) as connection:
         connection.execute(f"SET temp_directory = '{folder}'")
         connection.execute(f"SET memory_limit = '{_MEMORY}'")
+        _lock(connection)
         for table in TABLES:
             columns = scans.columns.get(table)
             if columns is None:
@@ -125,6 +127,13 @@ def _connection(where: str) -> Iterator[duckdb.DuckDBPyConnection]:
         raise translate(error, where, users_sql=True) from error
     finally:
         connection.close()
+
+
+def _lock(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let what the user wrote reach no file and no variable of this program."""
+    connection.execute("SET python_enable_replacements = false")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
 
 
 def _scans_of(node: Any) -> Iterator[tuple[str, list[str]]]:

@@ -32,7 +32,7 @@ from exrindex.errors import (
 
 # How often a transaction that failed in some way is worth a try: what may mend itself as long as
 # the time allows, what may be a bug of somebody's a few times, what will stay as it is once.
-MANY, FEW, ONCE = 1_000_000, 4, 1
+MANY, FEW, ONCE = 1_000_000, 6, 1
 
 RULES: dict[type[Exception], tuple[type[ExrIndexError], int]] = {
     sdk.Conflict: (StoreConflict, MANY),
@@ -126,6 +126,11 @@ def translate(error: Exception, access: VastAccess) -> Fault:
             return Fault(BucketMissing(text), ONCE)
         case sdk.MissingBucket():
             text = f"{where}: there is no bucket {access.bucket}; {HOW_TO_MAKE_A_BUCKET}"
+        case sdk.Conflict():
+            text = (
+                f"{where}: another writer is at the same rows, or one that was killed still holds "
+                f"them for a while: {_http(error)}"
+            )
         case sdk.Forbidden():
             text = f"{where}: the keys do not allow it: {_http(error)}"
         case sdk.NotSupportedVersion():
@@ -144,11 +149,18 @@ def translate(error: Exception, access: VastAccess) -> Fault:
             )
         case sdk.HttpError():
             text = f"{where}: {_http(error)}"
-        case sdk.ConnectionError():
-            text = f"{where} cannot be reached: {_reason(error.cause)}"
+        case sdk.ConnectionError() | requests.exceptions.SSLError():
+            reason = _reason(error.cause if isinstance(error, sdk.ConnectionError) else error)
+            text = f"{where} cannot be reached: {reason}"
+            if _UNTRUSTED in reason:
+                text += "; name the authority that signed it with VAST_DB_CA_BUNDLE"
+                tries = ONCE
         case _:
             text = f"{where}: {_reason(error)}"
     return Fault(kind(text), tries)
+
+
+_UNTRUSTED = "certificate verify failed"
 
 
 def _http(error: sdk.HttpError) -> str:
@@ -175,8 +187,4 @@ def _reason(error: Exception) -> str:
         inner = deeper
     text = _OBJECT.sub("", " ".join(str(inner).split()))
     text = _PREAMBLE.sub("", text)
-    if isinstance(inner, urllib3.exceptions.SSLError | requests.exceptions.SSLError) or (
-        "CERTIFICATE_VERIFY_FAILED" in text
-    ):
-        text += "; name the authority that signed it with VAST_DB_CA_BUNDLE"
     return text or type(error).__name__

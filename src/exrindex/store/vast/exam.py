@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import time
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
@@ -25,14 +24,6 @@ _CLOCK_LIMIT_S, _CLOCK_NOTE_S = 15 * 60, 30
 def examine(link: VastLink, state: Callable[[], SchemaState], *, write: bool) -> Iterator[Finding]:
     """See ``Store.examine``; ends where going on makes no sense."""
     access = link.access
-    for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        if os.environ.get(variable) and access.endpoint.startswith("https:"):
-            yield Finding(
-                "certificates",
-                Level.NOTE,
-                f"{variable} is set, and goes before VAST_DB_CA_BUNDLE and VAST_DB_TLS_VERIFY",
-                f"unset {variable} if it is not meant for VAST",
-            )
     for endpoint in dict.fromkeys((access.endpoint, *access.data_endpoints)):
         found = list(_reach(link, endpoint))
         yield from found

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -27,7 +28,8 @@ from vastdb.table_metadata import TableMetadata
 from vastdb.transaction import Transaction
 
 from exrindex.access import VastAccess
-from exrindex.errors import StoreError
+from exrindex.errors import StoreConflict, StoreError
+from exrindex.store.base import Tell
 from exrindex.store.vast.errors import ONCE, Fault, border
 
 T = TypeVar("T")
@@ -35,13 +37,19 @@ ROW_ID = "$row_id"
 
 # Seconds to connect and to wait for the next bytes of an answer.
 TIMEOUTS = (10.0, 60.0)
-# A rollback only tells the cluster what it would find out by itself.
 _GOODBYE_TIMEOUTS = (2.0, 3.0)
+_GOODBYES = 3
 # What the SDK may retry by itself, inside a transaction: reads, and what was told to slow down.
 _BACKOFF = BackoffConfig(max_tries=4, max_time=10.0, max_value=2.0)
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 3.0
+# Seconds between attempts. Who waits for another writer looks more often than who waits for a
+# cluster.
+_FIRST_PAUSE = 0.03
+_LONGEST_PAUSE = {True: 0.5, False: 3.0}
 # Whoever starts with a wrong endpoint should not wait for as long as a scan waits for a restart.
 _CONNECT_SECONDS = 8.0
+# A writer that was killed holds what it has updated until the cluster gives its transaction up.
+_CONFLICT_PATIENCE = 5
+_SILENT_SECONDS = 8.0
 _THREADS = 4
 
 # The SDK logs every refused request as a warning, and without handlers logging prints those.
@@ -51,9 +59,10 @@ logging.getLogger("vastdb").addHandler(logging.NullHandler())
 class VastLink:
     """A cluster, as one user of one bucket and schema."""
 
-    def __init__(self, access: VastAccess, wait_seconds: float) -> None:
+    def __init__(self, access: VastAccess, wait_seconds: float, tell: Tell) -> None:
         self.access = access
         self.wait_seconds = wait_seconds
+        self._tell = tell
         self.tables: dict[str, TableMetadata] = {}
         self._is_reached = False
 
@@ -119,33 +128,47 @@ class VastLink:
     def _until_it_holds(self, attempt: Callable[[], T], *, patient: bool = True) -> T:
         started = time.monotonic()
         tries, pause = 0, _FIRST_PAUSE
+        failures: Counter[int] = Counter()
+        has_told = False
         while True:
             tries += 1
             try:
                 result = attempt()
             except Fault as fault:
                 waited = time.monotonic() - started
-                limit = self.wait_seconds if self._is_reached else _CONNECT_SECONDS
-                if not patient or tries >= fault.tries or waited + pause > limit:
+                failures[fault.tries] += 1
+                is_hopeless = not patient or failures[fault.tries] >= fault.tries
+                limit = self._patience(fault)
+                if is_hopeless or waited + pause > limit:
                     raise _after(fault, tries, waited) from fault.__cause__
+                if waited > _SILENT_SECONDS and not has_told:
+                    has_told = True
+                    self._tell(f"still trying, for up to {limit:.0f} s: {fault.error}")
+                longest = _LONGEST_PAUSE[isinstance(fault.error, StoreConflict)]
             else:
                 self._is_reached = True
                 return result
             time.sleep(random.uniform(pause / 2, pause))
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            pause = min(2 * pause, longest)
+
+    def _patience(self, fault: Fault) -> float:
+        """For how many seconds in all a fault is worth another attempt."""
+        if not self._is_reached:
+            return min(_CONNECT_SECONDS, self.wait_seconds)
+        if isinstance(fault.error, StoreConflict):
+            return self.wait_seconds * _CONFLICT_PATIENCE
+        return self.wait_seconds
 
     def _once(self, work: Callable[[VastTransaction], T], *, commit: bool) -> T:
         transaction = self.begin()
-        is_over = False
         try:
             result = work(transaction)
             if commit:
-                # From here on its fate is the cluster's: an answer that is lost says nothing.
-                is_over = True
                 transaction.commit()
             return result
         finally:
-            if not is_over:
+            # Also after a commit that failed: if it was not done, its rows would stay locked.
+            if transaction.sdk.is_active:
                 self.abandon(transaction)
 
     def begin(self) -> VastTransaction:
@@ -157,12 +180,15 @@ class VastLink:
         return VastTransaction(self, transaction, self._pool)
 
     def abandon(self, transaction: VastTransaction) -> None:
-        """Roll back as far as that can be told the cluster; it finds out by itself."""
+        """Roll back. If that cannot be told the cluster, it finds out by itself, after minutes
+        in which whatever the transaction has updated is locked."""
         api = self.session.api
         timeout, api.timeout = api.timeout, _GOODBYE_TIMEOUTS
         try:
-            with suppress(Fault):
-                transaction.roll_back()
+            for _ in range(_GOODBYES):
+                with suppress(Fault):
+                    transaction.roll_back()
+                    break
         finally:
             api.timeout = timeout
 

@@ -67,7 +67,6 @@ def add_rows(transaction: VastTransaction, batch: Batch) -> int:
     )
     if not directories:
         return 0
-    take(transaction, slot_rows(transaction, directories))
     files = _standing(transaction, "files", STANDING_FILES, directories)
     failures = _standing(transaction, "failures", STANDING_FAILURES, directories)
     plan = plan_merge(batch, files, failures)
@@ -76,8 +75,9 @@ def add_rows(transaction: VastTransaction, batch: Batch) -> int:
     for table in CHILD_TABLES:
         new[table] = batch[table].filter(pc.is_in(batch[table]["file_id"], value_set=ids))
     works = [work for table, rows in new.items() for work in insertions(transaction, table, rows)]
-    works += _updates(transaction, plan, files, failures)
     transaction.together(works)
+    take(transaction, slot_rows(transaction, directories))
+    transaction.together(list(_updates(transaction, plan, files, failures)))
     return int(plan.insert.num_rows + plan.renew.num_rows)
 
 

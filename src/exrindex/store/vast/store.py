@@ -41,7 +41,7 @@ class VastStore:
     """
 
     def __init__(self, access: VastAccess, *, wait_seconds: float, tell: Tell) -> None:
-        self._link = VastLink(access, wait_seconds)
+        self._link = VastLink(access, wait_seconds, tell)
         self._queries = VastQueries(self._link, tell)
 
     @property

@@ -1,7 +1,7 @@
-"""One batch in one transaction: look, collide, plan, write.
+"""One batch in one transaction: look, plan, insert, collide, update.
 
 A batch of new files costs eleven requests and what its size forces beyond: begin, three lookups at
-once, the slots, the inserts of five tables' rows at once, commit.
+once, five inserts at once, the slots, commit.
 """
 
 from __future__ import annotations
@@ -47,10 +47,11 @@ def upsert(transaction: VastTransaction, batch: Batch) -> Upserted:
             partial(at_places, transaction, "failures", _FAILING, *where, also=lasting),
         ]
     )
-    take(transaction, slots)
     plan = plan_upsert(batch, existing, failing)
-    works = [*_inserts(transaction, batch, plan), *_updates(transaction, plan, existing, failing)]
-    transaction.together(works)
+    transaction.together(list(_inserts(transaction, batch, plan)))
+    # Updates lock their rows, for minutes if we are killed now: so they come last.
+    take(transaction, slots)
+    transaction.together(list(_updates(transaction, plan, existing, failing)))
     return plan.counts
 
 
