@@ -250,7 +250,7 @@ def exr_file(
     *,
     width: int = 4,
     height: int = 3,
-    channels: Sequence[str] = ("B", "G", "R"),
+    channels: Sequence[str | Channel] = ("B", "G", "R"),
     attributes: Iterable[bytes] = (),
 ) -> bytes:
     """A whole uncompressed single-part file with half channels, all black, that hosts can open."""

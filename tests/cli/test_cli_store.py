@@ -35,7 +35,9 @@ def test_schema_create_show_check(shell: Shell, tmp_path: Path) -> None:
     for created in (True, False):
         result = shell.run("--store", store, "schema", "create", "--json")
         assert result.code == 0
-        assert result.json() == {"store": f"duckdb://{store}", "created": created}
+        document = result.json()
+        assert document.pop("engine").startswith("DuckDB ")
+        assert document == {"store": f"duckdb://{store}", "created": created, "layout": {}}
     shown = shell.run("--store", store, "schema", "show", "--json").json()
     assert {name: [c["name"] for c in t["columns"]] for name, t in shown["tables"].items()} == {
         name: schema.names for name, schema in TABLES.items()

@@ -10,7 +10,7 @@ import pytest
 
 from cli.command import Shell
 from exrindex.cli import progress as progress_module
-from exrindex.cli.progress import progress
+from exrindex.cli.progress import describe_scan, progress
 from exrindex.scan import Counts
 from exrmaker import exr_file
 
@@ -59,7 +59,7 @@ def test_progress_that_cannot_be_written_stops_nothing(monkeypatch: pytest.Monke
         monkeypatch.setattr("sys.stderr", full)
         with pytest.raises(OSError, match="No space left"):
             print("this one is not caught", file=full)
-        with progress(quiet=False) as notify:
+        with progress(describe_scan, quiet=False) as notify:
             notify(Counts(found=1))
         full.detach()
 

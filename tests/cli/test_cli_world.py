@@ -22,7 +22,7 @@ from cli.command import Shell
 from cli.conftest import Catalog
 from exrindex import __version__
 from exrindex.cli import app
-from exrindex.cli.progress import progress
+from exrindex.cli.progress import describe_scan, progress
 from exrindex.naming import unescape_text
 from exrindex.scan import Counts
 from exrmaker import exr_file
@@ -263,7 +263,7 @@ def test_time_goes_on_between_notifications(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("TERM", "xterm")
     with os.fdopen(theirs, "w") as stderr:
         monkeypatch.setattr(sys, "stderr", stderr)
-        with progress(quiet=False) as notify:
+        with progress(describe_scan, quiet=False) as notify:
             time.sleep(1.3)
             notify(Counts(found=3000, inserted=2000))
             time.sleep(1)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from exrindex.cli.context import AsJson, context_of
+
+if TYPE_CHECKING:
+    from exrindex.store.base import Description
 
 app = typer.Typer(help="The store's tables: make, show and verify them.", no_args_is_help=True)
 
@@ -33,11 +36,10 @@ def create(
     created = store.create(Layout(is_sorted, vector_index))
     found = store.describe()
     if as_json:
-        print_json({"store": store.url, "created": created, **found})
+        print_json({"store": store.url, "created": created, **found._asdict()})
         return
     print(f"{len(TABLES)} tables {'created' if created else 'were there already'}: {store.url}")
-    for name, words in found.items():
-        print(f"{name}: {words}")
+    _print_description(found)
 
 
 @app.command()
@@ -65,11 +67,11 @@ def show(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         tables = {name: {"rows": counts[name], "columns": columns[name]} for name in TABLES}
         versions = {"schema_version": SCHEMA_VERSION, "embedding_version": EMBEDDING_VERSION}
-        print_json({"store": store.url, **versions, **store.describe(), "tables": tables})
+        found = store.describe()._asdict()
+        print_json({"store": store.url, **versions, **found, "tables": tables})
         return
     print(f"{store.url}\nschema {SCHEMA_VERSION}, embedding {EMBEDDING_VERSION}")
-    for name, words in store.describe().items():
-        print(f"{name}: {words}")
+    _print_description(store.describe())
     for name in TABLES:
         print(f"\n{name}: {counts[name]:,} rows")
         print_rows(columns[name], ["name", "type", "null", "meaning"], nothing="")
@@ -92,3 +94,9 @@ def check(context: typer.Context, as_json: AsJson = False) -> None:
         print(f"all is well: {store.url}")
     if problems:
         raise typer.Exit(5)
+
+
+def _print_description(description: Description) -> None:
+    print(description.engine)
+    for table, words in description.layout.items():
+        print(f"{table}: {words}")

@@ -66,6 +66,13 @@ class Finding(NamedTuple):
     exit_code: int = 0
 
 
+class Description(NamedTuple):
+    """``engine`` is name and release; ``layout`` names the tables that are not plain ones."""
+
+    engine: str
+    layout: dict[str, str]
+
+
 class Layout(NamedTuple):
     """How new tables are laid out, where a store knows more than one way.
 
@@ -128,8 +135,8 @@ class Store(Protocol):
     def check(self) -> list[Problem]:
         """Verify columns, versions, uniqueness, orphans and vector norms."""
 
-    def describe(self) -> dict[str, str]:
-        """What the store is and how its tables are laid out, for people: name → words."""
+    def describe(self) -> Description:
+        """What the store is and how its tables are laid out, for people."""
 
     def examine(self, *, write: bool) -> Iterator[Finding]:
         """Look whether everything is as it should be; raises nothing.

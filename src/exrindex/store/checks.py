@@ -14,13 +14,15 @@ _NORM_TOLERANCE = 1e-5
 
 
 def row_problems(ask: Callable[[str], pa.Table], remedy: str) -> list[Problem]:
-    """Ask every question; each that counts anything is a problem."""
-    problems = []
-    for what, query in _row_checks().items():
-        count = ask(query).column(0)[0].as_py()
-        if count:
-            problems.append(Problem(f"{count} {what}", remedy))
-    return problems
+    """Ask every question, in one statement that reads a table once; what counts is a problem."""
+    checks = _row_checks()
+    counts = ", ".join(f"({query}) AS c{number}" for number, query in enumerate(checks.values()))
+    (row,) = ask(f"SELECT {counts}").to_pylist()
+    return [
+        Problem(f"{count} {what}", remedy)
+        for what, count in zip(checks, row.values(), strict=True)
+        if count
+    ]
 
 
 # What is wrong → a query that counts the rows of which it is true.

@@ -20,6 +20,7 @@ from exrindex.model import EMBEDDING_VERSION
 from exrindex.store import duckexam, duckmove, duckschema
 from exrindex.store.base import (
     PLAIN,
+    Description,
     Finding,
     Layout,
     Problem,
@@ -145,8 +146,8 @@ class DuckStore:
             )
         )
 
-    def describe(self) -> dict[str, str]:
-        return {"engine": f"DuckDB {duckdb.__version__}"}
+    def describe(self) -> Description:
+        return Description(f"DuckDB {duckdb.__version__}", {})
 
     def examine(self, *, write: bool) -> Iterator[Finding]:
         return duckexam.examine(self._file, self.require, self.create if write else None)

@@ -110,7 +110,8 @@ def test_every_error_of_the_sdk_has_a_name_of_ours() -> None:
 def _made(kind: type[Exception]) -> Exception:
     """An instance with something for every argument it wants."""
     if issubclass(kind, urllib3.exceptions.ReadTimeoutError):
-        return kind(None, "/", "what went wrong")  # type: ignore[call-arg]
+        pool = urllib3.HTTPConnectionPool("vast")
+        return kind(pool, "/", "what went wrong")
     if not is_dataclass(kind):
         return kind("what went wrong")
     names = [name for name in inspect.signature(kind).parameters if name not in ("args", "kwargs")]

@@ -83,7 +83,7 @@ def test_a_new_store_looks_once(server: VastServer) -> None:
     put(store, {"/d/b.exr": A})
     assert requests_of(server)["GET column"] == 0
     assert len(server.log) <= 2 * 12
-    assert opened <= 2 * (5 + 2 * 8)
+    assert opened <= 2 * 24
 
 
 def test_rows_are_sent_in_as_few_requests_as_they_fit(chunk: Batch) -> None:

@@ -37,9 +37,13 @@ def probe(link: VastLink) -> Iterator[Finding]:
             "update": scratch.update,
         }
         for name, step in steps.items():
-            yield _tried(name, link, step)
-        yield from _collisions(link, scratch)
-        yield _tried("delete", link, scratch.delete)
+            found = _tried(name, link, step)
+            yield found
+            if found.level is Level.BAD:
+                break
+        else:
+            yield from _collisions(link, scratch)
+            yield _tried("delete", link, scratch.delete)
     finally:
         dropped = _tried("drop", link, scratch.drop)
     yield dropped

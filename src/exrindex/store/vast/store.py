@@ -14,6 +14,7 @@ from exrindex.access import VastAccess
 from exrindex.errors import SchemaMismatch
 from exrindex.store.base import (
     PLAIN,
+    Description,
     Finding,
     Layout,
     Problem,
@@ -42,6 +43,7 @@ class VastStore:
 
     def __init__(self, access: VastAccess, *, wait_seconds: float, tell: Tell) -> None:
         self._link = VastLink(access, wait_seconds, tell)
+        self._is_ready = False
         self._queries = VastQueries(self._link, tell)
 
     @property
@@ -51,32 +53,35 @@ class VastStore:
     # --- the schema ---
 
     def state(self) -> SchemaState:
-        return self._link.read(lambda tx: tables.state_of(self._link, tables.look(self._link, tx)))
+        state = self._link.read(lambda tx: tables.state_of(self._link, tables.look(self._link, tx)))
+        self._is_ready = state is SchemaState.READY
+        return state
 
     def create(self, layout: Layout = PLAIN) -> bool:
         return self._link.write(lambda tx: tables.create(self._link, tx, layout))
 
     def require(self) -> None:
         """Looks once: what was right stays so, as far as this store is concerned."""
-        if not self._link.tables:
+        if not self._is_ready:
             self._link.read(
                 lambda tx: tables.require_ready(self._link, tables.look(self._link, tx))
             )
+            self._is_ready = True
 
     def check(self) -> list[Problem]:
         try:
-            self._link.tables = {}
+            self._is_ready = False
             self.require()
         except SchemaMismatch as error:
             mends = tables.CREATE if tables.CREATE in str(error) else tables.RENEW
             return [Problem(str(error), mends)]
         return row_problems(self.sql, tables.RENEW)
 
-    def describe(self) -> dict[str, str]:
+    def describe(self) -> Description:
         release = ".".join(map(str, self._link.release))
         layouts = {name: tables.layout_of(self._link, name) for name in self._link.tables}
         told = {name: layout for name, layout in layouts.items() if layout != tables.PLAIN_TABLE}
-        return {"engine": f"VAST {release}", **told}
+        return Description(f"VAST {release}", told)
 
     def examine(self, *, write: bool) -> Iterator[Finding]:
         return exam.examine(self._link, self.state, write=write)
