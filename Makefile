@@ -5,10 +5,11 @@ BIN = $(VENV)/bin
 DEMO ?= demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo scan test lint types unit bench clean
+.PHONY: help demo scan test lint types unit bench clean \
+	vast-server vast-sdk-tests vast-faults test-vast-live
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # The stamp is older than pyproject.toml when the list of packages has changed.
 $(VENV)/installed: pyproject.toml
@@ -45,5 +46,26 @@ unit: $(VENV)/installed-test  ## Tests
 bench: $(VENV)/installed-test  ## Measure speed and memory (minutes; not part of test)
 	$(BIN)/python tests/benchmarks/bench.py
 
+# What the SDK's own tests need stands in a virtual environment of its own.
+SDK_VENV ?= $(VENV)-sdk
+$(SDK_VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(SDK_VENV)
+	$(SDK_VENV)/bin/python -m pip install --quiet --disable-pip-version-check 'vastdb>=2.1,<3' \
+		'adbc-driver-vastdb>=0.0.33,<1' 'duckdb>=1.4,<3' 'pandas<3' pytest pytest-check pytest-retry \
+		boto3
+	touch $@
+
+vast-server: $(VENV)/installed-test  ## A VAST test server to try things by hand; prints the variables
+	PYTHONPATH=tests $(BIN)/python -m vastserver
+
+vast-sdk-tests: $(SDK_VENV)/installed  ## The SDK's own tests against the test server (SLOW=--slow: all)
+	$(SDK_VENV)/bin/python tests/vastserver/run_sdk_tests.py --python $(SDK_VENV)/bin/python $(SLOW)
+
+vast-faults: $(VENV)/installed-test  ## Scanners against a failing test server, at length (minutes)
+	PYTHONPATH=tests $(BIN)/python -m store.vast.rounds
+
+test-vast-live: $(VENV)/installed-test  ## The store's tests on a real cluster, that of VAST_DB_...
+	$(BIN)/python -m pytest -q tests/store/vast/live.py
+
 clean:  ## Remove what the other targets made
-	rm -rf $(VENV) $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(SDK_VENV) $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis

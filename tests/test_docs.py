@@ -20,6 +20,7 @@ from exrindex.cli import app
 from exrindex.exr import FINDINGS
 from exrindex.model import FailureCode, Integrity
 from exrindex.settings import Settings, load_settings
+from exrindex.settings.profiles import Profile
 from exrindex.store.duck import DuckStore
 from exrindex.tables import TABLES
 from sample_show import write_sample_show
@@ -92,7 +93,7 @@ def _documented_commands() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {"": _flags(text.partition("\n## ")[0])}
     for title in re.findall(r"^## (.*)$", text, re.MULTILINE):
         for name in title.split(", "):
-            if name.split()[0] in ("Exit", "Settings"):
+            if name.split()[0] in ("Exit", "Settings", "Profiles"):
                 continue
             found[name] = _flags(_section(text, title))
     return found
@@ -154,9 +155,10 @@ def test_environment_variables() -> None:
         for row in _rows(_section(_read("docs/cli.md"), "Settings"))
         if row[0].startswith(("`EXRINDEX_", "`VAST_"))
     }
-    source = _read("src/exrindex/settings.py")
+    folder = ROOT / "src/exrindex/settings"
+    source = "".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py")))
     named = set(re.findall(r'"((?:EXRINDEX|VAST_DB)_[A-Z_]+)"', source))
-    from_fields = re.search(r"_FROM_TEXT: [^{]*\{(.*?)\n\}", source, re.DOTALL)
+    from_fields = re.search(r"FROM_TEXT: [^{]*\{(.*?)\n\}", source, re.DOTALL)
     assert from_fields
     named |= {f"EXRINDEX_{key.upper()}" for key in re.findall(r'"(\w+)":', from_fields.group(1))}
     assert documented == named
@@ -165,7 +167,7 @@ def test_environment_variables() -> None:
 def test_settings_keys(tmp_path: Path) -> None:
     section = _section(_read("docs/cli.md"), "Settings")
     keys = {row[0].strip("`") for row in _rows(section) if len(row) == 3} - {"key"}
-    assert keys == {field.name for field in fields(Settings)} - {"store_from"}
+    assert keys == {field.name for field in fields(Settings)} - {"store_from", "profile_from"}
     (example,) = re.findall(r"```toml\n(.*?)```", section, re.DOTALL)
     assert set(tomllib.loads(example)) == keys
     (tmp_path / "exrindex.toml").write_text(example)
@@ -235,6 +237,14 @@ def test_the_queries_run_and_find_something(demo: Shell) -> None:
     assert len(queries) >= 12
     for query in queries:
         assert DuckStore(store).sql(query).num_rows, query
+
+
+def test_the_keys_of_a_profile() -> None:
+    section = _section(_read("docs/cli.md"), "Profiles")
+    documented = {code for row in _rows(section)[1:] for code in re.findall(r"`(\w+)`", row[0])}
+    keys = {"access_key", "secret_key"}
+    names = {field.name for field in fields(Profile)} - {"name"}
+    assert documented == names | {f"{key}_{where}" for key in keys for where in ("env", "file")}
 
 
 def test_make_targets_that_are_named_exist() -> None:

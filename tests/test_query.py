@@ -38,11 +38,12 @@ def put(store: Store, names: Sequence[str], vectors: Vectors | None = None) -> N
         files = batch["files"]
         for column in VectorColumn:
             index = files.schema.get_field_index(column.value)
-            dims = files.schema.field(index).type.list_size
+            field = files.schema.field(index)
+            dims = field.type.list_size
             part = np.ascontiguousarray(vectors[:, :dims])
             part /= np.linalg.norm(part, axis=1, keepdims=True)
-            array = pa.FixedSizeListArray.from_arrays(pa.array(part.ravel()), dims)
-            files = files.set_column(index, files.schema.field(index), array)
+            array = pa.FixedSizeListArray.from_arrays(pa.array(part.ravel()), type=field.type)
+            files = files.set_column(index, field, array)
         batch["files"] = files
     store.upsert(batch)
 

@@ -124,7 +124,11 @@ def test_stores_that_are_none(make: object, says: str, catalog: Catalog, tmp_pat
         ("catalog", 3, "a path ending in .duckdb"),
         ("sqlite:///x.db", 3, "a path ending in .duckdb"),
         ("duckdb://x.duckdb", 3, "with three slashes"),
-        ("vast://bucket/schema", 3, "no VAST store yet"),
+        (
+            "vast://bucket/schema",
+            3,
+            "VAST_DB_ENDPOINT, VAST_DB_ACCESS_KEY, VAST_DB_SECRET_KEY are not",
+        ),
         ("absent/c.duckdb", 5, "is not a directory; create it"),
     ],
 )

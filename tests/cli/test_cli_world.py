@@ -46,7 +46,7 @@ def test_json_is_one_option_everywhere() -> None:
             yield from options(below)
 
     found = list(options(typer.main.get_command(app)))
-    assert len(found) == 9
+    assert len(found) == 11
     assert {option.help for option in found} == {"Print JSON on stdout."}
 
 

@@ -14,9 +14,20 @@ from exrindex.settings.profiles import Profile
 SCHEME = "vast"
 DEFAULT_SCHEMA = "exr_metadata"
 
+_VARIABLES = {
+    "endpoint": "VAST_DB_ENDPOINT",
+    "region": "VAST_DB_REGION",
+    "bucket": "VAST_DB_BUCKET",
+    "schema": "VAST_DB_SCHEMA",
+    "access_key": "VAST_DB_ACCESS_KEY",
+    "secret_key": "VAST_DB_SECRET_KEY",
+    "data_endpoints": "VAST_DB_DATA_ENDPOINTS",
+    "tls_verify": "VAST_DB_TLS_VERIFY",
+    "ca_bundle": "VAST_DB_CA_BUNDLE",
+}
 # Variables that say that VAST is meant; the others are of no use without one of them.
-REACHED_BY = ("VAST_DB_ENDPOINT", "VAST_DB_REGION")
-_HALVES = ("VAST_DB_BUCKET", "VAST_DB_ACCESS_KEY", "VAST_DB_SECRET_KEY", "VAST_DB_DATA_ENDPOINTS")
+REACHED_BY = (_VARIABLES["endpoint"], _VARIABLES["region"])
+_HALVES = tuple(_VARIABLES[name] for name in ("bucket", "access_key", "secret_key"))
 # What the SDK itself would read, in last place.
 _AWS = {
     "endpoint": "AWS_S3_ENDPOINT_URL",
@@ -84,7 +95,7 @@ class _Sought:
     def text(self, name: str) -> str | None:
         """A text: from profile and ``VAST_DB_NAME`` in their order, then by the SDK's name."""
         from_profile = getattr(self._profile, name, None)
-        from_environment = self._environ.get(f"VAST_DB_{name.upper()}")
+        from_environment = self._environ.get(_VARIABLES[name])
         if self._profile_first:
             found = from_profile or from_environment
         else:
@@ -94,7 +105,7 @@ class _Sought:
     def key(self, name: str) -> str:
         """A key, empty where nobody says."""
         source = getattr(self._profile, name, None)
-        from_environment = self._environ.get(f"VAST_DB_{name.upper()}")
+        from_environment = self._environ.get(_VARIABLES[name])
         if source is not None and (self._profile_first or not from_environment):
             assert self._profile is not None
             key: str = source.read(f"profile {self._profile.name}, {name}", self._environ)
@@ -106,7 +117,7 @@ class _Sought:
         missing = [name for name, text in found.items() if not text]
         if not missing:
             return
-        variables = ", ".join(f"VAST_DB_{name.upper()}" for name in missing)
+        variables = ", ".join(_VARIABLES[name] for name in missing)
         are = "is" if len(missing) == 1 else "are"
         lacks = (
             f"profile {self._profile.name} has no {', '.join(missing)}, and "
@@ -119,7 +130,7 @@ class _Sought:
         )
 
     def data_endpoints(self) -> tuple[str, ...]:
-        listed = self._environ.get("VAST_DB_DATA_ENDPOINTS", "")
+        listed = self._environ.get(_VARIABLES["data_endpoints"], "")
         from_environment = tuple(part for part in re.split(r"[,\s]+", listed) if part)
         from_profile = (self._profile and self._profile.data_endpoints) or ()
         if self._profile_first:
@@ -129,7 +140,7 @@ class _Sought:
     def verify(self) -> bool | str:
         """Whether to check certificates, or the bundle to check them against."""
         bundle = self.text("ca_bundle")
-        wanted = self._environ.get("VAST_DB_TLS_VERIFY", "").lower()
+        wanted = self._environ.get(_VARIABLES["tls_verify"], "").lower()
         if wanted not in ("", *_YES, *_NO):
             raise SettingsError("VAST_DB_TLS_VERIFY: give true or false")
         said = {**dict.fromkeys(_YES, True), **dict.fromkeys(_NO, False)}.get(wanted)

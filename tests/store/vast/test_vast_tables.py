@@ -41,7 +41,7 @@ def alter(store: VastStore, change: str, table: str, column: pa.Field | None = N
 # --- layouts ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("version", ["5.1.0.1", "5.3.5.2", "5.4.0.20", "5.5.0.0"])
+@pytest.mark.parametrize("version", ["5.1.0.1", "5.4.0.20"])
 def test_every_release_gives_the_same_rows(version: str) -> None:
     """Before 5.4 times come back without their zone, before 5.5 sorting is told by a command."""
     with VastServer(version=version) as server, driver(is_there=False):
