@@ -45,6 +45,7 @@ unit: $(VENV)/installed-test  ## Tests
 
 bench: $(VENV)/installed-test  ## Measure speed and memory (minutes; not part of test)
 	$(BIN)/python tests/benchmarks/bench.py
+	$(BIN)/python tests/benchmarks/bench_vast.py
 
 # What the SDK's own tests need stands in a virtual environment of its own.
 SDK_VENV ?= $(VENV)-sdk

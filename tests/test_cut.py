@@ -22,7 +22,9 @@ TEXTS = {
 }
 
 scalars = st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=12)
-large = st.builds(lambda text, times: text * times, st.text(min_size=1, max_size=5), st.integers(1, 4000))  # fmt: skip
+large = st.builds(
+    lambda text, times: text * times, st.text(min_size=1, max_size=5), st.integers(1, 4000)
+)
 documents = st.recursive(
     scalars | large,
     lambda inner: (

@@ -180,7 +180,7 @@ def failing(server: VastServer) -> dict[str, tuple[dict[str, str], list[str], in
     return {
         "no secret": ({**whole, "VAST_DB_SECRET_KEY": ""}, status, 3, "VAST_DB_SECRET_KEY is not"),
         "no endpoint": ({**whole, "VAST_DB_ENDPOINT": ""}, status, 3, "VAST_DB_ENDPOINT is not"),
-        "wrong keys": ({**whole, "VAST_DB_ACCESS_KEY": "NO"}, status, 3, "does not accept the keys"),
+        "wrong keys": ({**whole, "VAST_DB_ACCESS_KEY": "NO"}, status, 3, "not accept the keys"),
         "nobody there": (
             {**whole, "VAST_DB_ENDPOINT": "http://127.0.0.1:9", "EXRINDEX_LOCK_WAIT": "1"},
             status, 5, "cannot be reached: [Errno 111] Connection refused",
@@ -243,7 +243,8 @@ def test_even_a_traceback_hides_the_secret(server: VastServer, shell: Shell) -> 
     code = (
         "import logging, os, sys; logging.basicConfig(level=logging.DEBUG)\n"
         "from exrindex.settings import load_settings; from exrindex.store import open_store\n"
-        "settings = load_settings(os.environ); access = settings.access(settings.store, os.environ)\n"
+        "settings = load_settings(os.environ)\n"
+        "access = settings.access(settings.store, os.environ)\n"
         "store = open_store(settings.store, lock_wait=1, access=access)\n"
         "print(vars(store), vars(store._link), store._link.session, access, settings)\n"
         "store.create(); print(store.sql('SELECT count(*) FROM files'))\n"

@@ -63,6 +63,8 @@ def main() -> int:
     parser.add_argument("--version", default="5.5.0.0", help="the release to be taken for")
     parser.add_argument("modules", nargs="*", default=MODULES, help="such as tables; default: all")
     options = parser.parse_args()
+    # Not resolved: a link into a virtual environment has to stay one.
+    options.python = os.path.abspath(options.python)
     unexpected = 0
     with _server(options.python, options.version) as environment:
         print(f"{'module':<20} {'passed':>6} {'failed':>6} {'skipped':>7} {'deselected':>10}")
@@ -106,6 +108,8 @@ def _run(python: str, module: str, slow: bool, environment: dict[str, str]) -> O
         package = _package(python)
         command = [
             *(python, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider"),
+            # Without a file of its own pytest would take ours, from a folder above.
+            *("-c", os.devnull),
             *(f"--rootdir={package}", f"--confcutdir={package}", f"--junit-xml={report}"),
             f"--tabular-endpoint-url={environment['VAST_DB_ENDPOINT']}",
             f"--tabular-access-key={environment['VAST_DB_ACCESS_KEY']}",

@@ -33,9 +33,10 @@ def copy(
     if as_json:
         print_json(copied.document())
     elif not ours.quiet:
-        verified = ", ".join(f"{count:,} {table}" for table, count in copied.rows.items())
         print(
             f"{copied.files:,} files in {copied.seconds:.1f} s: {copied.written:,} written, "
-            f"{copied.equal:,} equal; {copied.scans:,} scans\n"
-            f"counted in the target after writing: {verified}"
+            f"{copied.equal:,} equal; {copied.scans:,} scans"
         )
+        if copied.written:
+            verified = ", ".join(f"{count:,} {table}" for table, count in copied.rows.items())
+            print(f"counted in the target after writing: {verified}")

@@ -16,7 +16,7 @@ from exrindex.source.base import Found
 from exrindex.store.base import Store
 
 # Files looked up together.
-LOOKUP_FILES = 1000
+LOOKUP_FILES = 2000
 
 # Time stamps of files tick in steps (a kernel tick at best, a second on old file systems). A
 # broken file that was read within one step of its last change may have been finished since with

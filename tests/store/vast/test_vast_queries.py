@@ -27,6 +27,12 @@ from trees import batch_of, catalog, frame, multipart
 from vastserver import Fault, VastServer
 from vaststore import access_to, driver, made_on, requests_of, store_on
 
+# After a torn stream the SDK leaves its socket to the garbage collector.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
 # What people ask: every kind of clause, every table, and what is odd about our tables.
 QUESTIONS = [
     "SELECT count(*) FROM files",

@@ -2,7 +2,7 @@
 
 VAST knows no comments and no keys, so two small tables of our own stand beside those of the
 contract: ``exrindex_about`` says which schema version this is, and ``exrindex_slots`` holds the
-rows that concurrent writers collide on (see ``upsert.py``).
+rows that concurrent writers collide on (see ``slots.py``).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ RENEW = "name another schema with --store vast://BUCKET/SCHEMA and scan again"
 
 _OURS: dict[str, pa.Schema] = {
     ABOUT: pa.schema([("key", pa.string()), ("value", pa.string())]),
-    SLOTS: pa.schema([("slot", pa.int64()), ("holder", pa.string()), ("taken_at", TIMESTAMP)]),
+    SLOTS: pa.schema([("slot", pa.int64()), ("holder", pa.string())]),
 }
 
 # What the rows of a table are sorted by where the layout asks for it: what they are looked up by.
