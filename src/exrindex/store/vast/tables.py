@@ -19,7 +19,7 @@ from exrindex.errors import ReleaseTooOld, SchemaMismatch
 from exrindex.store.base import Layout, SchemaState
 from exrindex.store.vast.errors import border
 from exrindex.store.vast.link import VastLink, VastTransaction
-from exrindex.tables import SCHEMA_VERSION, TABLES, TIMESTAMP
+from exrindex.tables import SCHEMA_VERSION, TABLES
 
 ABOUT = "exrindex_about"
 SLOTS = "exrindex_slots"
