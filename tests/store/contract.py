@@ -73,7 +73,9 @@ def _in_days(row: dict[str, object]) -> dict[str, object]:
     }
 
 
-class StoreContract(ABC):
+class QuestionContract(ABC):
+    """What every store answers, whichever way it is asked."""
+
     @abstractmethod
     def make_store(self) -> Store:
         """A store of its own where nothing is, without tables."""
@@ -122,6 +124,119 @@ class StoreContract(ABC):
                 ask()
             assert caught.value.exit_code == 5
         assert empty.state() is SchemaState.NEW
+
+    # --- values ---
+
+    def test_vectors_come_back_bit_for_bit(self, store: Store) -> None:
+        batch = dict(batch_of({PLACE: multipart("v"), "/shows/w.exr": A}, NOW))
+        odd = np.zeros((2, 384), np.float32)
+        odd[0, :6] = [-0.0, 1e-45, -1e-45, 1.1754944e-38, 1 / 3, np.pi]
+        odd[1] = np.random.default_rng(1).standard_normal(384)
+        files = batch["files"]
+        column = files.schema.get_field_index("metadata_embedding")
+        field = files.schema.field(column)
+        vectors = pa.FixedSizeListArray.from_arrays(pa.array(odd.ravel()), type=field.type)
+        batch["files"] = files.set_column(column, field, vectors)
+        store.upsert(batch)
+        for table, name in (
+            ("files", "metadata_embedding"),
+            ("files", "channel_fingerprint"),
+            ("channels", "channel_fingerprint"),
+        ):
+            key = batch[table].column_names[0]
+            found = store.sql(f"SELECT {key}, {name} FROM {table}")
+            got = dict(zip(found[key].to_pylist(), found[name].to_pylist(), strict=True))
+            sent = batch[table]
+            assert len(got) == sent.num_rows
+            for row_id, vector in zip(sent[key].to_pylist(), sent[name].to_pylist(), strict=True):
+                stored = got[str(row_id)]
+                if vector is None:
+                    assert stored is None
+                else:
+                    assert (
+                        np.array(stored, np.float32).tobytes()
+                        == np.array(vector, np.float32).tobytes()
+                    )
+
+    def test_text_comes_back_as_it_was(self, store: Store) -> None:
+        texts = [
+            "nul\0inside", "\0", "🎬 emoji 名", "back\\slash \\x41 \\n", "'; DROP TABLE files; --",
+            'quote " and \' and `', "line\nbreak\ttab", " ", "%_*?", "NULL", "\x7f\x01",
+        ]  # fmt: skip
+        files = {
+            f"/t/{n}.exr": exr_file(attributes=[attr("note", "string", text)])
+            for n, text in enumerate(texts)
+        }
+        put(store, files)
+        notes = "SELECT value_text FROM attributes WHERE attr_name = 'note'"
+        assert sorted(rows(store, notes)) == sorted((text,) for text in texts)
+
+    def test_any_file_name_is_found_again(self, store: Store) -> None:
+        names = ["'quote'", "名前", "back\\x41slash", "%s {k} $k", "a\nb", "not UTF-8: \udcff"]
+        paths = {f"/shows/{name}/{name}.exr": A for name in names}
+        put(store, paths)
+        stored = rows(store, "SELECT file_path_normalized, directory FROM files")
+        places = sorted(str(place) for place, _ in stored)
+        known = store.known([str(directory) for _, directory in stored])
+        assert sorted(known["file_path_normalized"].to_pylist()) == places
+        assert sorted(unescape_text(place) for place in places) == sorted(paths)
+        assert put(store, paths, days=1) == Upserted(0, 0, len(names), 0, 0)
+        assert store.retire(places, NOW + 2 * DAY) == len(names)
+
+    # --- neighbours ---
+
+    def test_a_file_is_nearest_to_itself(self, store: Store) -> None:
+        batch = batch_of({"/d/a.exr": A, "/d/z.exr": frame(channels="Z")}, NOW)
+        store.upsert(batch)
+        for column in VectorColumn:
+            for path, vector in zip(
+                batch["files"]["file_path"].to_pylist(),
+                batch["files"][column.value].to_pylist(),
+                strict=True,
+            ):
+                found = store.nearest(
+                    np.array(vector, np.float32), column, limit=3, where=None, by_sequence=False
+                ).to_pylist()
+                assert (found[0]["file_path"], found[0]["distance"]) == (path, 0.0)
+                assert found[1]["distance"] > 0
+
+    def test_neighbours_are_live_files_only(self, store: Store) -> None:
+        put(store, {"/d/a.exr": A, "/d/b.exr": B})
+        put(store, {"/d/a.exr": b""}, days=1)
+        vector = np.zeros(384, np.float32)
+        vector[0] = 1
+        for by_sequence in (False, True):
+            found = store.nearest(
+                vector, VectorColumn.METADATA, limit=9, where=None, by_sequence=by_sequence
+            )
+            assert found["file_path"].to_pylist() == ["/d/b.exr"]
+
+    def test_a_condition_that_is_none_is_refused(self, store: Store) -> None:
+        put(store, {"/d/a.exr": A})
+        for where in NO_CONDITIONS:
+            with pytest.raises(UsageError):
+                store.nearest(
+                    np.ones(384, np.float32),
+                    VectorColumn.METADATA,
+                    limit=9,
+                    where=where,
+                    by_sequence=False,
+                )
+        assert store.row_counts()["files"] == 1
+
+    # --- the sql door ---
+
+    def test_the_sql_door_only_reads(self, store: Store) -> None:
+        put(store, {PLACE: A})
+        before = snapshot(store)
+        for statement in NOT_SELECTS:
+            with pytest.raises(UsageError):
+                store.sql(statement)
+        assert snapshot(store) == before
+
+
+class StoreContract(QuestionContract):
+    """What every store does."""
 
     # --- upsert: the rules of files ---
 
@@ -321,64 +436,6 @@ class StoreContract(ABC):
         assert after == before
         assert store.upsert(good) == Upserted(2, 0, 0, 1, 1)
 
-    # --- values ---
-
-    def test_vectors_come_back_bit_for_bit(self, store: Store) -> None:
-        batch = dict(batch_of({PLACE: multipart("v"), "/shows/w.exr": A}, NOW))
-        odd = np.zeros((2, 384), np.float32)
-        odd[0, :6] = [-0.0, 1e-45, -1e-45, 1.1754944e-38, 1 / 3, np.pi]
-        odd[1] = np.random.default_rng(1).standard_normal(384)
-        files = batch["files"]
-        column = files.schema.get_field_index("metadata_embedding")
-        field = files.schema.field(column)
-        vectors = pa.FixedSizeListArray.from_arrays(pa.array(odd.ravel()), type=field.type)
-        batch["files"] = files.set_column(column, field, vectors)
-        store.upsert(batch)
-        for table, name in (
-            ("files", "metadata_embedding"),
-            ("files", "channel_fingerprint"),
-            ("channels", "channel_fingerprint"),
-        ):
-            key = batch[table].column_names[0]
-            found = store.sql(f"SELECT {key}, {name} FROM {table}")
-            got = dict(zip(found[key].to_pylist(), found[name].to_pylist(), strict=True))
-            sent = batch[table]
-            assert len(got) == sent.num_rows
-            for row_id, vector in zip(sent[key].to_pylist(), sent[name].to_pylist(), strict=True):
-                stored = got[str(row_id)]
-                if vector is None:
-                    assert stored is None
-                else:
-                    assert (
-                        np.array(stored, np.float32).tobytes()
-                        == np.array(vector, np.float32).tobytes()
-                    )
-
-    def test_text_comes_back_as_it_was(self, store: Store) -> None:
-        texts = [
-            "nul\0inside", "\0", "🎬 emoji 名", "back\\slash \\x41 \\n", "'; DROP TABLE files; --",
-            'quote " and \' and `', "line\nbreak\ttab", " ", "%_*?", "NULL", "\x7f\x01",
-        ]  # fmt: skip
-        files = {
-            f"/t/{n}.exr": exr_file(attributes=[attr("note", "string", text)])
-            for n, text in enumerate(texts)
-        }
-        put(store, files)
-        notes = "SELECT value_text FROM attributes WHERE attr_name = 'note'"
-        assert sorted(rows(store, notes)) == sorted((text,) for text in texts)
-
-    def test_any_file_name_is_found_again(self, store: Store) -> None:
-        names = ["'quote'", "名前", "back\\x41slash", "%s {k} $k", "a\nb", "not UTF-8: \udcff"]
-        paths = {f"/shows/{name}/{name}.exr": A for name in names}
-        put(store, paths)
-        stored = rows(store, "SELECT file_path_normalized, directory FROM files")
-        places = sorted(str(place) for place, _ in stored)
-        known = store.known([str(directory) for _, directory in stored])
-        assert sorted(known["file_path_normalized"].to_pylist()) == places
-        assert sorted(unescape_text(place) for place in places) == sorted(paths)
-        assert put(store, paths, days=1) == Upserted(0, 0, len(names), 0, 0)
-        assert store.retire(places, NOW + 2 * DAY) == len(names)
-
     # --- what is known ---
 
     def test_known_lists_the_live_files_of_the_directories(self, store: Store) -> None:
@@ -518,57 +575,6 @@ class StoreContract(ABC):
         assert store.add_scans(both) == 0
         assert store.row_counts()["scans"] == 2
         assert store.add_scans(both.slice(0, 0)) == 0
-
-    # --- neighbours ---
-
-    def test_a_file_is_nearest_to_itself(self, store: Store) -> None:
-        batch = batch_of({"/d/a.exr": A, "/d/z.exr": frame(channels="Z")}, NOW)
-        store.upsert(batch)
-        for column in VectorColumn:
-            for path, vector in zip(
-                batch["files"]["file_path"].to_pylist(),
-                batch["files"][column.value].to_pylist(),
-                strict=True,
-            ):
-                found = store.nearest(
-                    np.array(vector, np.float32), column, limit=3, where=None, by_sequence=False
-                ).to_pylist()
-                assert (found[0]["file_path"], found[0]["distance"]) == (path, 0.0)
-                assert found[1]["distance"] > 0
-
-    def test_neighbours_are_live_files_only(self, store: Store) -> None:
-        put(store, {"/d/a.exr": A, "/d/b.exr": B})
-        put(store, {"/d/a.exr": b""}, days=1)
-        vector = np.zeros(384, np.float32)
-        vector[0] = 1
-        for by_sequence in (False, True):
-            found = store.nearest(
-                vector, VectorColumn.METADATA, limit=9, where=None, by_sequence=by_sequence
-            )
-            assert found["file_path"].to_pylist() == ["/d/b.exr"]
-
-    def test_a_condition_that_is_none_is_refused(self, store: Store) -> None:
-        put(store, {"/d/a.exr": A})
-        for where in NO_CONDITIONS:
-            with pytest.raises(UsageError):
-                store.nearest(
-                    np.ones(384, np.float32),
-                    VectorColumn.METADATA,
-                    limit=9,
-                    where=where,
-                    by_sequence=False,
-                )
-        assert store.row_counts()["files"] == 1
-
-    # --- the sql door ---
-
-    def test_the_sql_door_only_reads(self, store: Store) -> None:
-        put(store, {PLACE: A})
-        before = snapshot(store)
-        for statement in NOT_SELECTS:
-            with pytest.raises(UsageError):
-                store.sql(statement)
-        assert snapshot(store) == before
 
 
 def whole(store: Store) -> dict[str, list[tuple[str, ...]]]:

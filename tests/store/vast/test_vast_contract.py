@@ -8,14 +8,14 @@ from itertools import count
 import pytest
 
 from exrindex.store.base import Store
-from store.contract import StoreContract
+from store.contract import QuestionContract, StoreContract
 from vastserver import VastServer
 from vaststore import driver, store_on
 
 _NUMBERS = count()
 
 
-class _OnServer(StoreContract):
+class _OnServer(QuestionContract):
     has_driver: bool
 
     @pytest.fixture(autouse=True)
@@ -28,8 +28,8 @@ class _OnServer(StoreContract):
         return store_on(self.server, f"contract_{next(_NUMBERS)}")
 
 
-class TestVastStore(_OnServer):
-    """Questions are asked here, over streamed columns."""
+class TestVastStore(_OnServer, StoreContract):
+    """The whole contract; questions are asked here, over streamed columns."""
 
     has_driver = False
 
