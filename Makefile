@@ -60,7 +60,7 @@ vast-server: $(VENV)/installed-test  ## A VAST test server to try things by hand
 	PYTHONPATH=tests $(BIN)/python -m vastserver
 
 vast-sdk-tests: $(SDK_VENV)/installed  ## The SDK's own tests against the test server (SLOW=--slow: all)
-	$(SDK_VENV)/bin/python tests/vastserver/run_sdk_tests.py --python $(SDK_VENV)/bin/python $(SLOW)
+	PYTHONPATH=tests $(SDK_VENV)/bin/python -m vastserver.run_sdk_tests $(SLOW)
 
 vast-faults: $(VENV)/installed-test  ## Scanners against a failing test server, at length (minutes)
 	PYTHONPATH=tests $(BIN)/python -m store.vast.rounds

@@ -18,8 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,23 +28,8 @@ from benchmarks.make_tree import make_tree
 from exrindex.scan import ScanOptions, scan
 from exrindex.source import LocalSource
 from vastserver import VastServer
+from vastserver.process import served
 from vaststore import made_on, requests_of
-
-TESTS = Path(__file__).parents[1]
-
-
-@contextmanager
-def server_process(latency_ms: float) -> Iterator[dict[str, str]]:
-    """A test server; the variables that lead to it."""
-    command = [sys.executable, "-m", "vastserver", "--latency", str(latency_ms)]
-    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        lines = [server.stdout.readline().removeprefix("export ").strip() for _ in range(4)]
-        try:
-            yield dict(line.split("=", 1) for line in lines)
-        finally:
-            server.terminate()
 
 
 def run(arguments: Sequence[str], variables: dict[str, str]) -> tuple[str, float]:
@@ -70,7 +54,7 @@ def bench_scans(root: Path, work: Path, latencies: Sequence[float], runs: int) -
         catalog = work / f"run-{number}.duckdb"
         _measure("catalog", ["--store", str(catalog)], {}, root, example, rates)
         for latency in latencies:
-            with server_process(latency) as variables:
+            with served("--latency", str(latency)) as variables:
                 _measure(f"VAST, {latency:g} ms", [], variables, root, example, rates)
     print(f"\nmedian of {runs} runs")
     for (where, what), values in sorted(rates.items(), key=lambda pair: pair[0][1]):

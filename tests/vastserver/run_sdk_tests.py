@@ -1,6 +1,6 @@
 """Run the tests that the VAST SDK brings along against this server, module by module.
 
-    python tests/vastserver/run_sdk_tests.py --python VENV/bin/python [--slow] [MODULE ...]
+    PYTHONPATH=tests python -m vastserver.run_sdk_tests [--python PYTHON] [--slow] [MODULE ...]
 
 The interpreter needs vastdb, adbc-driver-vastdb, duckdb, "pandas<3", pytest, pytest-check,
 pytest-retry and boto3; it is used for the server, too. Ends with 1 if a test fails that is not
@@ -15,10 +15,11 @@ import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from vastserver.process import served
 
 BUCKET = "vastdb"
 MODULES = (
@@ -66,7 +67,8 @@ def main() -> int:
     # Not resolved: a link into a virtual environment has to stay one.
     options.python = os.path.abspath(options.python)
     unexpected = 0
-    with _server(options.python, options.version) as environment:
+    arguments = ("--bucket", BUCKET, "--version", options.version)
+    with served(*arguments, python=options.python) as environment:
         print(f"{'module':<20} {'passed':>6} {'failed':>6} {'skipped':>7} {'deselected':>10}")
         for module in options.modules:
             outcome = _run(options.python, module, options.slow, environment)
@@ -83,20 +85,6 @@ def _show(module: str, outcome: Outcome) -> None:
         print(f"    failed: {name}: {KNOWN_FAILURES.get(name, 'NOT EXPECTED')}")
     for name in deselected:
         print(f"    deselected: {name}: {(DESELECTED | SLOW)[name]}")
-
-
-@contextmanager
-def _server(python: str, version: str) -> Iterator[dict[str, str]]:
-    """A server process; what it says about how to connect."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    command = [python, "-m", "vastserver", "--bucket", BUCKET, "--version", version]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        lines = [server.stdout.readline().removeprefix("export ").strip() for _ in range(4)]
-        try:
-            yield dict(line.split("=", 1) for line in lines)
-        finally:
-            server.terminate()
 
 
 def _run(python: str, module: str, slow: bool, environment: dict[str, str]) -> Outcome:
