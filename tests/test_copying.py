@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +110,51 @@ def test_rows_that_do_not_arrive_are_noticed(
     monkeypatch.setattr(target, "add_rows", lossy)
     with pytest.raises(StoreError, match=r"of \d+ rows of channels .* the target holds \d+; run"):
         copy(source, target)
+
+
+def test_a_directory_that_was_copied_in_part_is_not_taken_for_equal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = catalog(tmp_path / "c.duckdb"), catalog(tmp_path / "d.duckdb")
+    files = {f"/d/{n}.exr": A for n in range(20)}
+    put(source, files)
+    copy(source, target)
+    put(source, files, days=1)
+    monkeypatch.setattr(copying, "GROUP_FILES", 3)
+    add_rows, left = target.add_rows, [4]
+
+    def interrupted(batch: Any) -> int:
+        left[0] -= 1
+        if not left[0]:
+            raise StoreUnavailable("gone")
+        return add_rows(batch)
+
+    monkeypatch.setattr(target, "add_rows", interrupted)
+    with pytest.raises(StoreUnavailable):
+        copy(source, target)
+    copy(source, target)
+    assert whole(target) == whole(source)
+
+
+def test_clusters_may_have_buckets_of_one_name() -> None:
+    with VastServer() as here, VastServer() as there:
+        source, target = made_on(here), made_on(there)
+        put(source, {"/d/a.exr": A})
+        assert source.url == target.url
+        assert copy(source, target).written == 1
+
+
+def test_copies_of_one_catalog_at_once_bring_each_scan_once(
+    server: VastServer, tmp_path: Path
+) -> None:
+    source = catalog(tmp_path / "c.duckdb")
+    run(source, mixed_tree(tmp_path / "tree"))
+    made_on(server, "at_once")
+    targets = [store_on(server, "at_once") for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(done.scans for done in pool.map(partial(copy, source), targets)) == 1
+    assert whole(targets[0]) == whole(source)
+    assert targets[0].check() == []
 
 
 def test_an_empty_store_is_copied_too(server: VastServer, tmp_path: Path) -> None:

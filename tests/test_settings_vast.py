@@ -10,6 +10,7 @@ import pytest
 from exrindex.access import Secret, VastAccess
 from exrindex.errors import SettingsError
 from exrindex.settings import load_settings
+from exrindex.store import open_store
 
 SECRET = "s3cr3t/key+word"
 WHOLE = {
@@ -139,8 +140,10 @@ def test_an_endpoint_is_scheme_host_and_port(text: str, endpoint: str) -> None:
     [
         ("ENDPOINT", f"http://AK:{SECRET}@vast", "must not hold keys"),
         ("ENDPOINT", "ftp://vast", "give http://HOST"),
-        ("ENDPOINT", "http://vast/path", "scheme, host and port only"),
-        ("ENDPOINT", "http://vast:port", "the port is no number"),
+        ("ENDPOINT", "http://vast/path", "give http://HOST"),
+        ("ENDPOINT", f"http://vast?secret={SECRET}", "give http://HOST"),
+        ("ENDPOINT", "http://vast:port", "give http://HOST"),
+        ("ENDPOINT", "http://[::1", "give http://HOST"),
         ("ENDPOINT", "http://", "give http://HOST"),
         ("BUCKET", "a b", "bucket 'a b': letters"),
         ("SCHEMA", "a/b", "schema 'a/b': letters"),
@@ -185,11 +188,21 @@ def test_a_url_says_bucket_and_schema() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["vast://AK:SK@b/s", "vast://b/s/t", "vast://b/s#x", "vast://b/s?x=1", "vast://b/s?profile="],
-)
+    ["vast://AK:SK@b/s", "vast://b/s/t", "vast://b/s#x", "vast://b/s?x=1", "vast://b/s?profile=",
+     "vast://[b/s"],
+)  # fmt: skip
 def test_a_bad_url(url: str) -> None:
     with pytest.raises(SettingsError):
         access(WHOLE, url)
+
+
+@pytest.mark.parametrize(
+    "url", [f"s3://AK:a/{SECRET}@b/s", f"https://vast/?key={SECRET}", f"vast://b/s?key={SECRET}"]
+)
+def test_a_key_in_a_url_is_not_repeated(url: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        open_store(url, lock_wait=1, access=load_settings(WHOLE, store=url).access(url, WHOLE))
+    assert SECRET not in str(caught.value)
 
 
 # --- profiles ---------------------------------------------------------------------------------
@@ -222,6 +235,18 @@ def test_a_default_profile_stands_behind_the_environment(studio: Path) -> None:
     assert found.schema == "exr"
 
 
+def test_a_region_of_a_profile_stands_before_an_endpoint_of_the_environment(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text('[profiles.p]\nregion = "eu"\n')
+    found = access(WHOLE, config=path, profile="p")
+    assert (found.endpoint, found.access_key) == ("https://s3.eu.vastdata.com", "AK")
+    assert access({**WHOLE, "AWS_S3_ENDPOINT_URL": "http://aws"}, config=path).endpoint == (
+        "http://vast:9090"
+    )
+
+
 def test_a_profile_by_name_stands_before_another_store(studio: Path) -> None:
     environ = {"STUDIO_ACCESS": "k", "EXRINDEX_STORE": "c.duckdb"}
     assert load_settings(environ, config=studio, profile="studio").store == "vast://renders/exr"
@@ -242,6 +267,16 @@ def test_a_key_that_is_not_where_the_profile_says(studio: Path, tmp_path: Path) 
         (tmp_path / "secret").write_text(content)
         with pytest.raises(SettingsError, match="should hold the key and nothing else"):
             load_settings(environ, config=studio, profile="studio")
+    path = studio.read_text()
+    for odd in ("~nobody-of-that-name/k", "a\\u0000b"):
+        studio.write_text(path.replace(str(tmp_path / "secret"), odd))
+        with pytest.raises(SettingsError, match="profile studio, secret_key: "):
+            load_settings(environ, config=studio, profile="studio")
+    studio.write_text(path.replace("STUDIO_ACCESS", SECRET))
+    with pytest.raises(SettingsError, match="the environment variable it names is not") as caught:
+        load_settings(environ, config=studio, profile="studio")
+    assert SECRET not in str(caught.value)
+    studio.write_text(path)
     (tmp_path / "secret").unlink()
     with pytest.raises(SettingsError, match="secret: No such file"):
         load_settings(environ, config=studio, profile="studio")

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+
+# Keys hold slashes, too: everything up to the last @ may be one.
+_USER_OR_QUERY = re.compile(r"(?<=://).*@|[?#].*$", re.DOTALL)
+
+
+def shown_url(url: str) -> str:
+    """A URL as it may be shown: where somebody put keys into it, without them."""
+    if "://" not in url or url.startswith("duckdb://"):
+        return url
+    return _USER_OR_QUERY.sub("***", url)
 
 
 class Secret:

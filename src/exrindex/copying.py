@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from exrindex.errors import StoreError, UsageError
@@ -25,16 +24,15 @@ GROUP_FILES = 2000
 _DIGITS = "0123456789abcdef"
 _SCANS_AT_ONCE = 1000
 
-# What tells whether a directory's rows have changed.
+# What tells whether a directory's rows have changed: how many, and the sums of their moments, which
+# tell also where a copy was interrupted that had come through a part of them.
+_SIGNATURE = (
+    "SELECT directory, count(*), sum(epoch_us({seen}))::VARCHAR, count({over}),"
+    " sum(epoch_us({over}))::VARCHAR FROM {table} GROUP BY directory"
+)
 _SIGNATURES = {
-    "files": (
-        "SELECT directory, count(*), max(last_inspected), count(retired_at), max(retired_at)"
-        " FROM files GROUP BY directory"
-    ),
-    "failures": (
-        "SELECT directory, count(*), max(last_seen), count(resolved_at), max(resolved_at)"
-        " FROM failures GROUP BY directory"
-    ),
+    "files": _SIGNATURE.format(table="files", seen="last_inspected", over="retired_at"),
+    "failures": _SIGNATURE.format(table="failures", seen="last_seen", over="resolved_at"),
 }
 
 
@@ -77,7 +75,7 @@ def copy(
     Rows of the target that the source does not know stay. Raises ``StoreError`` if the target does
     not hold afterwards what was moved; what was moved before stays.
     """
-    if source.url == target.url:
+    if source.place == target.place:
         raise UsageError(f"{source.url} is both source and target")
     started = time.monotonic()
     copied = Copied(source.url, target.url)
@@ -131,12 +129,8 @@ def _cut(directory: str, count: int) -> Iterator[Slice]:
 def _signatures(store: Store) -> dict[str, dict[str, tuple[Any, ...]]]:
     found: dict[str, dict[str, tuple[Any, ...]]] = {}
     for table, query in _SIGNATURES.items():
-        rows = store.sql(query)
-        plain = [
-            column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column
-            for column in rows.columns
-        ]
-        for directory, *signature in zip(*(c.to_pylist() for c in plain), strict=True):
+        columns = (column.to_pylist() for column in store.sql(query).columns)
+        for directory, *signature in zip(*columns, strict=True):
             nothing = dict.fromkeys(_SIGNATURES, (0, None, 0, None))
             found.setdefault(directory, nothing)[table] = tuple(signature)
     return found

@@ -309,6 +309,19 @@ class StoreContract(QuestionContract):
         put(store, {PLACE: C}, days=3)
         assert [row["retired_at"] for row in file_rows(store)] == [1, 3, None]
 
+    def test_what_was_seen_before_does_not_undo_what_was_seen_later(self, store: Store) -> None:
+        """A long scan commits what it saw an hour ago; a hook has written since."""
+        place, lost, back = "/d/new.exr", "/d/lost.exr", "/d/back.exr"
+        put(store, {place: A, lost: A, back: b""})
+        put(store, {place: B, lost: b"", back: A}, days=3)
+        before = snapshot(store)
+        late: dict[str, bytes | FailureCode] = {place: A, lost: A, back: b""}
+        assert put(store, late, days=2) == Upserted(0, 0, 2, 0, 1)
+        assert snapshot(store) == before
+        put(store, {place: C, lost: A, back: b""}, days=4)
+        assert [row[0] for row in live_places(store)] == [lost, place]
+        assert store.check() == []
+
     def test_one_header_at_two_places_is_two_files(self, store: Store) -> None:
         put(store, {PLACE: A, "/shows/y.exr": A})
         put(store, {PLACE: B}, days=1)
@@ -573,7 +586,12 @@ class StoreContract(QuestionContract):
         both = pa.Table.from_pylist([row, other], schema=SCANS)
         assert store.add_scans(both) == 1
         assert store.add_scans(both) == 0
+        ended = row | {"finished_at": NOW + DAY, "exit_status": 0}
+        late = pa.Table.from_pylist([ended, other], schema=SCANS)
+        assert (store.add_scans(late), store.add_scans(late), store.add_scans(both)) == (1, 0, 0)
         assert store.row_counts()["scans"] == 2
+        assert rows(store, "SELECT exit_status FROM scans ORDER BY ALL") == [(0,), (None,)]
+        assert store.check() == []
         assert store.add_scans(both.slice(0, 0)) == 0
 
 

@@ -79,9 +79,9 @@ class Plan(NamedTuple):
     retire: list[str]
 
 
-def plan(new: list[Row], old: list[Row]) -> Plan:
+def plan(new: list[Row], old: list[Row], clock: dt.datetime = NOW) -> Plan:
     made = plan_upsert(
-        {"files": incoming(*new), "failures": NO_FAILURES}, existing(*old), NO_FAILURES
+        {"files": incoming(*new), "failures": NO_FAILURES}, existing(*old), NO_FAILURES, clock
     )
     assert made.retire["at"].to_pylist() == [NOW] * made.retire.num_rows
     return Plan(
@@ -91,6 +91,18 @@ def plan(new: list[Row], old: list[Row]) -> Plan:
 
 
 OLD = Row("p", "h")
+
+
+def test_a_row_from_the_future_proves_nothing() -> None:
+    """It was written by a machine whose clock is wrong; without one, it was seen later."""
+    later = existing(OLD)
+    moment = pa.array([NOW + dt.timedelta(hours=1)], TIMESTAMP)
+    later = later.set_column(
+        later.schema.get_field_index("last_inspected"), "last_inspected", moment
+    )
+    batch = {"files": incoming(Row("p", "i")), "failures": NO_FAILURES}
+    for clock, inserted in ((NOW, ["p/i"]), (NOW + dt.timedelta(hours=2), [])):
+        assert plan_upsert(batch, later, NO_FAILURES, clock).insert == inserted
 
 
 @pytest.mark.parametrize(

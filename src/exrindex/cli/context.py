@@ -56,6 +56,8 @@ class Context:
             # What is set for VAST goes before what is set for everything that speaks HTTPS.
             for variable in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
                 os.environ.pop(variable, None)
+            if isinstance(access.verify, str):
+                os.environ["SSL_CERT_FILE"] = access.verify  # where the ADBC driver looks
         return open_store(url, lock_wait=self.settings.lock_wait, access=access, tell=self.say)
 
     def say(self, message: str) -> None:

@@ -51,6 +51,7 @@ def doctor(
 
 def _findings(ours: Context, *, write: bool) -> Iterator[Finding]:
     """From what is installed to what is in the store, as far as it goes."""
+    from exrindex.access import shown_url
     from exrindex.store.base import Finding, Level
 
     yield Finding(
@@ -59,7 +60,7 @@ def _findings(ours: Context, *, write: bool) -> Iterator[Finding]:
     try:
         settings = ours.settings
         source = "nothing else is set" if settings.store_from == "default" else settings.store_from
-        yield Finding("settings", Level.OK, f"{settings.store}, from {source}")
+        yield Finding("settings", Level.OK, f"{shown_url(settings.store)}, from {source}")
         store = ours.store_at(settings.store)
     except SettingsError as error:
         where = "the settings file, VAST_DB_... or --store; see docs/cli.md"

@@ -7,6 +7,7 @@ settings file that the rest of the world cannot read.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from pathlib import Path
 
 from exrindex.access import Secret
 from exrindex.errors import SettingsError
+
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 
 # A key of an account is a line; what is longer is some other file.
 _MOST_KEY_BYTES = 4096
@@ -33,9 +36,11 @@ class KeySource:
             return self.value.reveal()
         if self.variable is not None:
             if not environ.get(self.variable):
-                raise SettingsError(f"{what}: the environment variable {self.variable} is not set")
+                # Somebody may have put the key itself where the variable's name belongs.
+                shown = self.variable if _VARIABLE.fullmatch(self.variable) else "it names"
+                raise SettingsError(f"{what}: the environment variable {shown} is not set")
             return environ[self.variable]
-        return _read_key_file(what, Path(self.file or "").expanduser())
+        return _read_key_file(what, os.path.expanduser(self.file or ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +119,12 @@ def require_private(path: Path) -> None:
         )
 
 
-def _read_key_file(what: str, path: Path) -> str:
+def _read_key_file(what: str, path: str) -> str:
     try:
-        with path.open("rb") as stream:
+        with open(path, "rb") as stream:
             mode = os.fstat(stream.fileno()).st_mode
             text = stream.read(_MOST_KEY_BYTES + 1).decode().strip()
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path, or no text in the file
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise SettingsError(f"{what}: {path}: {reason}") from None
     if mode & stat.S_IROTH:

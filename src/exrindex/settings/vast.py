@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
-from exrindex.access import Secret, VastAccess
+from exrindex.access import Secret, VastAccess, shown_url
 from exrindex.errors import SettingsError
 from exrindex.settings.profiles import Profile
 
@@ -34,6 +34,8 @@ _AWS = {
     "access_key": "AWS_ACCESS_KEY_ID",
     "secret_key": "AWS_SECRET_ACCESS_KEY",
 }
+
+_WRITTEN = "a VAST store is written vast://BUCKET/SCHEMA, without keys in it"
 
 # What needs no percent sign in a URL: signatures of names that do are not the same everywhere.
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -66,7 +68,7 @@ def resolve_access(
     """
     bucket, schema, _ = _parse(url)
     sought = _Sought(environ, profile, profile_first)
-    endpoint = sought.text("endpoint") or _endpoint_of(sought.text("region"))
+    endpoint = sought.endpoint()
     keys = {name: sought.key(name) for name in ("access_key", "secret_key")}
     bucket = bucket or sought.text("bucket") or ""
     schema = schema or sought.text("schema") or DEFAULT_SCHEMA
@@ -93,14 +95,23 @@ class _Sought:
         self._profile_first = profile_first
 
     def text(self, name: str) -> str | None:
-        """A text: from profile and ``VAST_DB_NAME`` in their order, then by the SDK's name."""
+        """A text: from profile and ``VAST_DB_NAME`` in their order."""
+        first, second = self._said(name)
+        return first or second
+
+    def endpoint(self) -> str:
+        """The address, or the one that the region stands for: of the first who says either."""
+        for endpoint, region in zip(self._said("endpoint"), self._said("region"), strict=True):
+            if endpoint or region:
+                return endpoint or _endpoint_of(region)
+        return self._environ.get(_AWS["endpoint"], "")
+
+    def _said(self, name: str) -> tuple[str | None, str | None]:
         from_profile = getattr(self._profile, name, None)
         from_environment = self._environ.get(_VARIABLES[name])
         if self._profile_first:
-            found = from_profile or from_environment
-        else:
-            found = from_environment or from_profile
-        return found or self._environ.get(_AWS.get(name, "")) or None
+            return from_profile, from_environment
+        return from_environment, from_profile
 
     def key(self, name: str) -> str:
         """A key, empty where nobody says."""
@@ -150,15 +161,18 @@ class _Sought:
             return False
         if bundle is None:
             return True
-        path = Path(bundle).expanduser()
-        if not path.is_file():
+        path = os.path.expanduser(bundle)
+        if not os.path.isfile(path):
             raise SettingsError(f"the CA bundle {path} is no file")
-        return str(path)
+        return path
 
 
 def _parse(url: str) -> tuple[str, str, str | None]:
     """Bucket, schema and profile of a URL; empty where it does not say."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise SettingsError(_WRITTEN) from None
     profile = None
     for key, value in parse_qsl(parts.query, keep_blank_values=True):
         if key != "profile" or not value:
@@ -168,7 +182,7 @@ def _parse(url: str) -> tuple[str, str, str | None]:
         profile = value
     schema = parts.path.strip("/")
     if "@" in parts.netloc or "/" in schema or parts.fragment:
-        raise SettingsError("a VAST store is written vast://BUCKET/SCHEMA, without keys in it")
+        raise SettingsError(_WRITTEN)
     return parts.netloc, schema, profile
 
 
@@ -187,13 +201,13 @@ def _endpoint(text: str) -> str:
     if "@" in text:
         raise SettingsError("an endpoint must not hold keys: they would be shown everywhere")
     url = text if "://" in text else f"https://{text}"
-    parts = urlsplit(url.rstrip("/"))
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise SettingsError(f"endpoint {text!r}: give http://HOST[:PORT] or https://HOST[:PORT]")
-    if parts.path or parts.query or parts.fragment:
-        raise SettingsError(f"endpoint {text!r}: give scheme, host and port only")
     try:
-        parts.port  # noqa: B018
+        parts = urlsplit(url.rstrip("/"))
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        raise SettingsError(f"endpoint {text!r}: the port is no number") from None
+        is_address = False
+    if not is_address or parts.path or parts.query or parts.fragment:
+        raise SettingsError(
+            f"endpoint {shown_url(url)!r}: give http://HOST[:PORT] or https://HOST[:PORT]"
+        )
     return f"{parts.scheme}://{parts.netloc}"

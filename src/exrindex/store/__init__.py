@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from exrindex.access import VastAccess
+from exrindex.access import VastAccess, shown_url
 from exrindex.errors import SettingsError
 from exrindex.store.base import Store, Tell
 
@@ -40,8 +40,8 @@ def open_store(
         path = url
     else:
         raise SettingsError(
-            f"{url}: a store is duckdb:///abs/path.duckdb, a path ending in {DUCKDB_SUFFIX}, "
-            "or vast://BUCKET/SCHEMA"
+            f"{shown_url(url)}: a store is duckdb:///abs/path.duckdb, a path ending in "
+            f"{DUCKDB_SUFFIX}, or vast://BUCKET/SCHEMA"
         )
     from exrindex.store.duck import DuckStore
 

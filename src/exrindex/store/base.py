@@ -119,6 +119,10 @@ class Store(Protocol):
     def url(self) -> str:
         """Where the store is, for people; never holds a secret."""
 
+    @property
+    def place(self) -> str:
+        """What tells two stores apart: clusters may have buckets of one name."""
+
     def state(self) -> SchemaState:
         """Whether the tables are there and are the ones this version writes. Creates nothing."""
 
@@ -192,7 +196,8 @@ class Store(Protocol):
         """
 
     def add_scans(self, rows: pa.Table) -> int:
-        """Write rows of ``scans`` that come from another store; how many were not there."""
+        """Write rows of ``scans`` that come from another store; how many were not there, or not
+        finished there."""
 
     def nearest(
         self,

@@ -26,7 +26,7 @@ def row_problems(ask: Callable[[str], pa.Table], remedy: str) -> list[Problem]:
 
 
 # What is wrong → a query that counts the rows of which it is true.
-_FILES_CHECKS = {
+_CHECKS = {
     "places in files hold the same header twice": (
         "SELECT count(*) FROM (SELECT 1 FROM files GROUP BY file_path_normalized, header_hash"
         " HAVING count(*) > 1)"
@@ -51,6 +51,9 @@ _FILES_CHECKS = {
         " (SELECT file_id, count(*) n FROM channels GROUP BY ALL) c USING (file_id)"
         " WHERE coalesce(p.n, 0) <> f.multipart_count OR coalesce(c.n, 0) <> f.channel_count"
     ),
+    "ids in scans stand twice": (
+        "SELECT count(*) FROM (SELECT 1 FROM scans GROUP BY scan_id HAVING count(*) > 1)"
+    ),
     "rows of channels lack the fingerprint of their part, or hold one too many": (
         "SELECT count(*) FROM channels"
         " WHERE (channel_index = 0) <> (channel_fingerprint IS NOT NULL)"
@@ -59,7 +62,7 @@ _FILES_CHECKS = {
 
 
 def _row_checks() -> dict[str, str]:
-    checks = dict(_FILES_CHECKS)
+    checks = dict(_CHECKS)
     for table in CHILD_TABLES:
         row_id = TABLES[table].names[0]
         checks |= {

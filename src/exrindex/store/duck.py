@@ -112,6 +112,10 @@ class DuckStore:
     def url(self) -> str:
         return f"duckdb://{self._file.path}"
 
+    @property
+    def place(self) -> str:
+        return str(self._file.path.resolve())
+
     def state(self) -> SchemaState:
         if not self._file.exists():
             return SchemaState.NEW
@@ -150,7 +154,7 @@ class DuckStore:
         return Description(f"DuckDB {duckdb.__version__}", {})
 
     def examine(self, *, write: bool) -> Iterator[Finding]:
-        return duckexam.examine(self._file, self.require, self.create if write else None)
+        return duckexam.examine(self._file, self.require, write=write)
 
     def row_counts(self) -> dict[str, int]:
         def count(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
@@ -286,6 +290,7 @@ def _upsert(connection: duckdb.DuckDBPyConnection, batch: Batch) -> Upserted:
         batch,
         connection.sql(_EXISTING).to_arrow_table(),
         connection.sql(_FAILING).to_arrow_table(),
+        dt.datetime.now(dt.UTC),
     )
     if plan.insert:
         _insert(connection, batch, plan.insert)

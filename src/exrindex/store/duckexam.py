@@ -14,16 +14,14 @@ from exrindex.store.duckfile import DuckFile
 _LITTLE_BYTES = 1 << 30
 
 
-def examine(
-    file: DuckFile, require: Callable[[], None], create: Callable[[], object] | None
-) -> Iterator[Finding]:
-    """See ``Store.examine``. ``create`` is there where something may be written."""
+def examine(file: DuckFile, require: Callable[[], None], *, write: bool) -> Iterator[Finding]:
+    """See ``Store.examine``."""
     folder = file.path.parent
     if not os.path.isdir(folder):
         yield _bad("folder", f"{folder} is not a directory", "create it, or name another --store")
         return
     yield _room(file)
-    may_write = os.access(file.path if file.path.exists() else folder, os.W_OK)
+    may_write = os.access(file.path if os.path.exists(file.path) else folder, os.W_OK)
     if may_write:
         yield Finding("folder", Level.OK, f"{folder} may be written")
     else:
@@ -34,8 +32,9 @@ def examine(
                 "catalog", Level.NOTE, f"no catalog at {file.path} yet", "exrindex scan PATH"
             )
             return
-        if create is not None:
-            create()
+        if write:
+            with file.writing():
+                pass
         require()
     except SchemaMismatch as error:
         yield _bad("catalog", str(error), "exrindex schema check")

@@ -74,6 +74,10 @@ def add_rows(connection: duckdb.DuckDBPyConnection, batch: Batch) -> int:
 def add_scans(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> int:
     """See ``Store.add_scans``."""
     connection.register("moved", rows)
+    connection.execute(
+        "DELETE FROM scans USING moved m WHERE scans.scan_id = m.scan_id::UUID"
+        " AND scans.finished_at IS NULL AND m.finished_at IS NOT NULL"
+    )
     ((count,),) = connection.execute(
         "INSERT INTO scans BY NAME SELECT * FROM moved WHERE scan_id::UUID NOT IN"
         " (SELECT scan_id FROM scans)"

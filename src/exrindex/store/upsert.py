@@ -1,11 +1,13 @@
 """The rules of an upsert, as a pure function: which rows to insert, to change and to retire.
 
 A batch that is applied a second time changes nothing and is counted as it was the first time, so
-a transaction whose outcome is unknown may be run again.
+a transaction whose outcome is unknown may be run again. What was seen of a place before somebody
+else saw it is out of date and left aside: a long scan does not undo what a hook wrote meanwhile.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
@@ -54,13 +56,17 @@ class UpsertPlan(NamedTuple):
     counts: Upserted
 
 
-def plan_upsert(batch: Batch, existing: pa.Table, failing: pa.Table) -> UpsertPlan:
+def plan_upsert(
+    batch: Batch, existing: pa.Table, failing: pa.Table, clock: dt.datetime
+) -> UpsertPlan:
     """Compare a batch with the rows that stand at its places.
 
     ``existing`` has the columns ``EXISTING_FILES``, ``failing`` ``OPEN_FAILURES``; rows at other
-    places may be among them.
+    places may be among them. ``clock`` is the time now: rows that claim to be from later were
+    written by a machine whose clock is wrong, and prove nothing.
     """
-    plan = _Plan(_by_place(existing), _by_place(failing))
+    at = int(pa.scalar(clock, TIMESTAMP).value)
+    plan = _Plan(_by_place(existing), _by_place(failing), at)
     for index, row in enumerate(plain_rows(batch["files"], ["file_id", *_COMPARED])):
         plan.add_file(index, row)
     for index, row in enumerate(plain_rows(batch["failures"], [*OPEN_FAILURES, "code"])):
@@ -74,9 +80,12 @@ _COMPARED = ("file_path_normalized", "header_hash", "last_inspected", *_FACTS)
 class _Plan:
     """Collects what ``plan_upsert`` finds; numbers are rows of the batch."""
 
-    def __init__(self, files: dict[str, list[_Row]], failures: dict[str, list[_Row]]) -> None:
+    def __init__(
+        self, files: dict[str, list[_Row]], failures: dict[str, list[_Row]], clock: int
+    ) -> None:
         self._files = files
         self._failures = failures
+        self._clock = clock
         self._insert: list[str] = []
         self._touch: list[int] = []
         self._retire: list[tuple[str, int]] = []
@@ -87,6 +96,9 @@ class _Plan:
 
     def add_file(self, index: int, row: _Row) -> None:
         place, now = row["file_path_normalized"], row["last_inspected"]
+        if self._is_outdated(place, now):
+            self._confirmed += 1
+            return
         known = None
         for other in self._files.get(place, ()):
             if other["header_hash"] == row["header_hash"]:
@@ -109,6 +121,8 @@ class _Plan:
 
     def add_failure(self, index: int, row: _Row) -> None:
         place, now = row["file_path_normalized"], row["last_seen"]
+        if self._is_outdated(place, now):
+            return
         if row["code"] in CONTENT_LOST:
             for other in self._files.get(place, ()):
                 self._give_way(other, now)
@@ -131,6 +145,13 @@ class _Plan:
             failures.take(indices(self._fail)),
             counts,
         )
+
+    def _is_outdated(self, place: str, now: int) -> bool:
+        """Whether somebody has seen the place later than this."""
+        seen = [failure["last_seen"] for failure in self._failures.get(place, ())]
+        for row in self._files.get(place, ()):
+            seen += [row["last_inspected"], row["retired_at"] or now]
+        return any(now < moment <= self._clock for moment in seen)
 
     def _give_way(self, row: _Row, now: int) -> None:
         """Retire a row; one that was retired at this very moment was so by this very batch."""

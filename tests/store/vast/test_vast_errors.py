@@ -35,7 +35,7 @@ from exrindex.errors import (
     StoreUnavailable,
 )
 from exrindex.store.base import Layout
-from exrindex.store.vast import VastStore
+from exrindex.store.vast import VastStore, adbc
 from exrindex.store.vast.errors import FEW, MANY, ONCE, RULES, translate
 from store.contract import A, put
 from vastserver import Fault, VastServer
@@ -115,7 +115,13 @@ def _made(kind: type[Exception]) -> Exception:
     if not is_dataclass(kind):
         return kind("what went wrong")
     names = [name for name in inspect.signature(kind).parameters if name not in ("args", "kwargs")]
-    values = {"cause": OSError("what went wrong"), "status": 418, "may_retry": False, "headers": {}}
+    values = {
+        "cause": OSError("what went wrong"),
+        "status": 418,
+        "may_retry": False,
+        "headers": {"Server": "vast 5.5.0.0"},
+        "url": "http://vast/b/s",
+    }
     ref = type("Ref", (), {"bucket": "b", "schema": "s", "table": "t"})()
     return kind(**{n: ref if n == "table_ref" else values.get(n, "what went wrong") for n in names})
 
@@ -169,12 +175,12 @@ def test_an_endpoint_that_has_no_address() -> None:
 
 
 @contextmanager
-def answering(server_header: str) -> Iterator[str]:
+def answering(server_header: str, status: int = 200) -> Iterator[str]:
     """Something else that speaks HTTP."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(200)
+            self.send_response(status)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
@@ -195,11 +201,28 @@ def answering(server_header: str) -> Iterator[str]:
         server.server_close()
 
 
-def test_something_that_is_no_vast_database() -> None:
-    with answering("nginx/1.2") as endpoint:
+@pytest.mark.parametrize("status", [200, 403, 404])
+def test_something_that_is_no_vast_database(status: int) -> None:
+    with answering("nginx/1.2", status) as endpoint:
         text = told(other(ACCESS, endpoint=endpoint), NotVast, 3)
     assert f"what answers at {endpoint} is no VAST database" in text
     assert "VAST_DB_ENDPOINT" in text
+
+
+def test_a_proxy_whose_cluster_is_away() -> None:
+    with answering("nginx/1.2", 503) as endpoint:
+        text = told(other(ACCESS, endpoint=endpoint), StoreUnavailable, 5)
+    assert "says nginx/1.2" in text
+    assert "(tried " in text
+
+
+def test_a_data_endpoint_that_is_dead_is_named(shared_server: VastServer) -> None:
+    made_on(shared_server, "dead_endpoint").close()
+    access = access_to(shared_server, "dead_endpoint")
+    store = other(access, data_endpoints=("http://127.0.0.1:9",))
+    store.require()
+    with pytest.raises(StoreUnavailable, match=r"at http://127\.0\.0\.1:9 cannot be reached"):
+        store.row_counts()
 
 
 def test_a_release_that_the_sdk_does_not_know() -> None:
@@ -285,3 +308,7 @@ def test_an_untrusted_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             assert put(store, {"/d/a.exr": A}).inserted + 1
             assert store.row_counts()["files"] == 1
             store.close()
+            if verify is False:
+                assert adbc.run("SELECT 1 AS x", store._link.access).num_rows == 1
+        with pytest.raises(adbc.NotThere, match="certificate"):
+            adbc.run("SELECT 1", access_to(server))

@@ -109,6 +109,20 @@ def test_a_data_endpoint_that_is_dead(server: VastServer) -> None:
     assert [f.level for f in found["endpoint"]] == [Level.OK, Level.BAD]
 
 
+def test_certificates_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/file")
+    access = VastAccess("https://127.0.0.1:9", "AK", Secret("s"), "exr", "s")
+    found = examined(VastStore(access, wait_seconds=1, tell=print))
+    assert "/no/such/file" in bad(found).text
+
+
+def test_a_driver_that_cannot_be_used_is_a_note() -> None:
+    with VastServer(version="5.3.0.1") as server:
+        found = examined(made_on(server))
+    assert found["sql"][0].level is Level.NOTE
+    assert "queries run here, over streamed columns, since" in found["sql"][0].text
+
+
 def test_wrong_keys(server: VastServer) -> None:
     access = access_to(server)
     wrong = VastAccess(access.endpoint, access.access_key, Secret("no"), access.bucket, "s")

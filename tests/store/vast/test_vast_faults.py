@@ -173,6 +173,10 @@ def test_a_server_that_hangs_is_left(server: VastServer, monkeypatch: pytest.Mon
     store = made_on(server, wait=2.0)
     server.faults.add(Fault("hang", on="POST rows", table="files"))
     assert put(store, {"/d/a.exr": A}) == Upserted(1, 0, 0, 0, 0)
+    # One silent request takes all of the time: it is tried again all the same.
+    impatient = made_on(server, wait=0.5)
+    server.faults.add(Fault("hang", on="POST rows", table="files"))
+    assert put(impatient, {"/d/c.exr": A}) == Upserted(1, 0, 0, 0, 0)
     server.faults.add(Fault("hang", times=None))
     began = time.monotonic()
     with pytest.raises(StoreUnavailable, match="timed out"):

@@ -73,6 +73,9 @@ QUESTIONS = [
     "SELECT count(*) FROM files WHERE file_path = 'it''s' -- a comment",
     "SELECT parts.part_name FROM parts WHERE part_name = 'files' ORDER BY ALL",
     "SELECT 'FROM files' AS text, count(*) FROM\n  files\n/* files */",
+    "WITH RECURSIVE r AS (SELECT 1 AS n UNION SELECT n + 1 FROM r, files WHERE n < frame_number)"
+    " SELECT n FROM r ORDER BY ALL",
+    "SELECT count(*) FROM files AS t(a, renderer) WHERE renderer LIKE '/shows/%'",
 ]
 WRONG = ["SELECT nothing FROM files", "SELEC 1", "SELECT * FROM nowhere", "DELETE FROM files",
          "SELECT 1; SELECT 2", "SELECT * FROM read_text('/etc/passwd')", "ATTACH ':memory:' AS x",
@@ -286,6 +289,9 @@ def test_conditions_are_read(where: str, expected: list[Condition]) -> None:
         "SELECT * FROM files LEFT JOIN parts USING (file_id) WHERE shot = 'a'",
         "WITH files AS (SELECT upper(shot) AS shot FROM files) FROM files WHERE shot = 'A'",
         "SELECT * FROM parts WHERE EXISTS (SELECT 1 FROM channels WHERE parts.part_name = 'a')",
+        "SELECT * FROM files AS t(a, shot) WHERE shot = 'a'",
+        "SELECT * FROM files TABLESAMPLE 50% WHERE shot = 'a'",
+        "SELECT * FROM files WHERE shot = 'a' USING SAMPLE 3",
         "this is no SQL",
     ],
 )
@@ -335,6 +341,12 @@ def test_pushing_down_changes_no_answer(both: Both, where: str) -> None:
     assert None in answers or answers[0] == answers[1]
 
 
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_statement_that_fails_while_it_runs_is_a_usage_error(both: Both, is_there: bool) -> None:
+    with driver(is_there=is_there), pytest.raises(UsageError, match="boom"):
+        both.vast.sql("SELECT error('boom') FROM files")
+
+
 # --- naming tables as VAST does ---------------------------------------------------------------
 
 ACCESS = VastAccess("http://vast", "AK", Secret("SK"), "b", "s")
@@ -367,6 +379,8 @@ def test_tables_are_qualified_and_nothing_else(statement: str, qualified: str) -
         "WITH files AS (SELECT 1) SELECT * FROM files",
         "SELECT * FROM main.files",
         "SELECT FROM WHERE",
+        # Ids are text there, and compared as such.
+        "SELECT * FROM files WHERE file_id = 'ABCDEF00-0000-8000-8000-000000000001'",
     ],
 )
 def test_what_cannot_be_qualified_is_not_asked_there(statement: str) -> None:

@@ -15,7 +15,7 @@ from exrindex.store.vast.link import ROW_ID
 from exrindex.store.vast.slots import slot_of, slot_rows, take
 from exrindex.store.vast.tables import ABOUT, SLOT_COUNT, SLOTS, vast_schema
 from exrindex.tables import TABLES
-from store.contract import NOW, A, B, put, whole
+from store.contract import DAY, NOW, A, B, put, whole
 from trees import batch_of, multipart, snapshot
 from vastserver import VastServer
 from vaststore import driver, made_on, requests_of, store_on
@@ -55,6 +55,9 @@ def test_every_release_gives_the_same_rows(version: str) -> None:
         assert store_on(server).state() is SchemaState.READY
         moved = store.rows_of(Slice(["/d"]))
         assert moved["files"].schema == TABLES["files"]
+        (stale,) = store.stale_failures("/d", NOW + DAY).to_pylist()
+        assert stale["file_path"] == "/d/bad.exr"
+        assert store.stale_failures("/d", NOW).num_rows == 0
         assert server.crashes == 0
 
 

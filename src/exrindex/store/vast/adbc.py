@@ -13,6 +13,7 @@ import sqlglot
 from sqlglot import exp
 
 from exrindex.access import VastAccess
+from exrindex.store.vast.pushdown import canonical_id
 from exrindex.tables import TABLES
 
 EXTRA = "exrindex[adbc]"
@@ -44,6 +45,9 @@ def qualify(statement: str, access: VastAccess) -> str:
         tree = sqlglot.parse_one(statement, dialect="duckdb")
     except sqlglot.errors.SqlglotError as error:
         raise NotThere(f"the statement was not understood: {_innermost(error)}") from error
+    for literal in tree.find_all(exp.Literal):
+        if literal.is_string and canonical_id(literal.name) not in (None, literal.name):
+            raise NotThere("the statement spells an id in another way than it is stored")
     named = {cte.alias_or_name.lower() for cte in tree.find_all(exp.CTE)}
     prefix = f'"{access.bucket}/{access.schema}".'
     edits = []
@@ -74,13 +78,15 @@ def _cursor(access: VastAccess) -> Iterator[Any]:
                     "vast.db.endpoint": access.endpoint,
                     "vast.db.access_key": access.access_key,
                     "vast.db.secret_key": access.secret_key.reveal(),
+                    "vast.db.insecure_tls": "true" if access.verify is False else "false",
                 },
                 autocommit=True,
             ) as connection,
             connection.cursor() as cursor,
         ):
             yield cursor
-    except dbapi.Error as error:
+    except (dbapi.Error, OSError, pa.ArrowException) as error:
+        # What goes wrong while rows come is raised by Arrow.
         raise NotThere(_innermost(error)) from None
 
 

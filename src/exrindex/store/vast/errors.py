@@ -9,6 +9,7 @@ import re
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 import requests
@@ -103,7 +104,12 @@ def border(access: VastAccess) -> Iterator[None]:
 def translate(error: Exception, access: VastAccess) -> Fault:
     """Our name for a foreign error, with where it happened and what to do about it."""
     kind, tries = next(RULES[base] for base in type(error).__mro__ if base in RULES)
-    where = f"{access.url} at {access.endpoint}"
+    where = f"{access.url} at {_endpoint_in(error) or access.endpoint}"
+    if isinstance(error, sdk.HttpError) and (server := _stranger(error)):
+        if error.status < 500:
+            text = f"what answers at {access.endpoint} is no VAST database but {server}"
+            return Fault(NotVast(f"{text}; check VAST_DB_ENDPOINT: {_http(error)}"), ONCE)
+        return Fault(kind(f"{where}: {_http(error)}, says {server}"), tries)
     match error:
         case sdk.Forbidden(code=code) if code in _BAD_KEYS:
             return Fault(
@@ -158,6 +164,20 @@ def translate(error: Exception, access: VastAccess) -> Fault:
         case _:
             text = f"{where}: {_reason(error)}"
     return Fault(kind(text), tries)
+
+
+def _stranger(error: sdk.HttpError) -> str:
+    """What has answered in place of VAST, which always says that it is that."""
+    server = (error.headers or {}).get("Server", "")
+    return "" if server.startswith("vast") else server or "something without a name"
+
+
+def _endpoint_in(error: Exception) -> str:
+    """The endpoint that a failed request went to, as far as that is known."""
+    cause = error.cause if isinstance(error, sdk.ConnectionError) else error
+    request = getattr(cause, "request", None)
+    parts = urlsplit(getattr(cause, "url", None) or getattr(request, "url", None) or "")
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
 
 
 _UNTRUSTED = "certificate verify failed"

@@ -42,7 +42,7 @@ def examine(link: VastLink, state: Callable[[], SchemaState], *, write: bool) ->
     except ExrIndexError as error:
         yield _bad("schema", error, HOW_TO_MAKE_A_BUCKET if "bucket" in str(error) else "")
         return
-    yield _sql_driver()
+    yield _sql_driver(link)
     if write:
         yield from probe(link)
 
@@ -52,7 +52,7 @@ def _reach(link: VastLink, endpoint: str) -> Iterator[Finding]:
     started = time.monotonic()
     try:
         answer = requests.head(endpoint, timeout=_TIMEOUT, verify=link.access.verify)
-    except requests.RequestException as error:
+    except OSError as error:  # also where the file of certificates is not there
         fault = translate(error, link.access)
         yield _bad(
             "endpoint",
@@ -70,12 +70,14 @@ def _reach(link: VastLink, endpoint: str) -> Iterator[Finding]:
         )
         return
     yield Finding("endpoint", Level.OK, f"{endpoint} answers in {took:.0f} ms")
-    if "Date" in answer.headers:
-        yield _clock(answer.headers["Date"])
+    try:
+        there = parsedate_to_datetime(answer.headers.get("Date", "")).replace(tzinfo=dt.UTC)
+    except ValueError:
+        return
+    yield _clock(there)
 
 
-def _clock(date: str) -> Finding:
-    there = parsedate_to_datetime(date)
+def _clock(there: dt.datetime) -> Finding:
     seconds = (dt.datetime.now(dt.UTC) - there).total_seconds()
     side = "ahead of" if seconds > 0 else "behind"
     text = f"this machine's clock is {abs(seconds):.0f} s {side} VAST's"
@@ -139,12 +141,15 @@ def _schema(link: VastLink, state: SchemaState) -> Finding:
     )  # fmt: skip
 
 
-def _sql_driver() -> Finding:
-    if adbc.is_installed():
-        return Finding("sql", Level.OK, "the ADBC driver is installed: VAST runs queries itself")
-    return Finding(
-        "sql", Level.NOTE, "queries run here, over streamed columns", f"pip install '{adbc.EXTRA}'"
-    )
+def _sql_driver(link: VastLink) -> Finding:
+    here = "queries run here, over streamed columns"
+    if not adbc.is_installed():
+        return Finding("sql", Level.NOTE, here, f"pip install '{adbc.EXTRA}'")
+    try:
+        adbc.run("SELECT 1", link.access)
+    except adbc.NotThere as error:
+        return Finding("sql", Level.NOTE, f"{here}, since the ADBC driver says: {error}")
+    return Finding("sql", Level.OK, "the ADBC driver is installed: VAST runs queries itself")
 
 
 def _bad(what: str, error: ExrIndexError, remedy: str) -> Finding:

@@ -102,11 +102,22 @@ def _updates(
 def add_scans(transaction: VastTransaction, rows: pa.Table) -> int:
     """See ``Store.add_scans``."""
     ids = rows["scan_id"].to_pylist()
+    if not ids:
+        return 0
     column = transaction.column("scans", "scan_id")
-    standing: set[str] = set()
-    for predicate in lookups(column, ids):
-        standing.update(transaction.select("scans", ["scan_id"], predicate)["scan_id"].to_pylist())
-    new = rows.filter(pa.array([scan_id not in standing for scan_id in ids], pa.bool_()))
+    names = ["scan_id", "finished_at"]
+    standing = pa.concat_tables(
+        [transaction.select("scans", names, one, row_ids=True) for one in lookups(column, ids)]
+    )
+    ended = rows["scan_id"].filter(pc.is_valid(rows["finished_at"]))
+    is_old = pc.and_(
+        pc.is_null(standing["finished_at"]), pc.is_in(standing["scan_id"], value_set=ended)
+    )
+    stays = standing["scan_id"].filter(pc.invert(is_old))
+    new = rows.filter(pc.invert(pc.is_in(rows["scan_id"], value_set=stays)))
+    take(transaction, slot_rows(transaction, ids))
+    if pc.any(is_old).as_py():
+        transaction.delete("scans", standing.filter(is_old)[ROW_ID])
     transaction.together(list(insertions(transaction, "scans", new)))
     return int(new.num_rows)
 

@@ -94,9 +94,14 @@ def _only_table(select: exp.Select) -> exp.Table | None:
     if origin is None or select.args.get("joins") or select.args.get("laterals"):
         return None
     table = origin.this
-    if not isinstance(table, exp.Table) or table.args.get("joins"):
+    if not isinstance(table, exp.Table) or table.name.lower() not in TABLES:
         return None
-    return table if table.name.lower() in TABLES else None
+    # A sample is taken before the WHERE; an alias may give columns other names; and so on.
+    special = {name for name, value in table.args.items() if value} - {"this", "alias"}
+    alias = table.args.get("alias")
+    if special or select.args.get("sample") or (alias and alias.args.get("columns")):
+        return None
+    return table
 
 
 def _condition(node: exp.Expression, read: _Reader) -> Condition | None:
@@ -164,7 +169,7 @@ class _Reader:
             if kind == pa.string() and isinstance(value, str):
                 if name not in ID_COLUMNS:
                     yield value
-                elif operator in ("==", "in") and (text := _canonical_id(value)):
+                elif operator in ("==", "in") and (text := canonical_id(value)):
                     yield text
             elif kind == pa.int64() and isinstance(value, int) and abs(value) < 2**63:
                 yield value
@@ -182,7 +187,7 @@ class _Reader:
         return None
 
 
-def _canonical_id(text: str) -> str | None:
+def canonical_id(text: str) -> str | None:
     """A UUID as it is stored; None for what is none."""
     try:
         return str(uuid.UUID(text))

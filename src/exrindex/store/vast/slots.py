@@ -25,15 +25,15 @@ from exrindex.store.vast.lookup import lookups
 from exrindex.store.vast.tables import CREATE, SLOT_COUNT, SLOTS
 
 
-def slot_of(directory: str) -> int:
-    """The slot of a directory: the same on every machine."""
-    digest = hashlib.blake2b(directory.encode(), digest_size=8).digest()
+def slot_of(name: str) -> int:
+    """The slot of a directory (or of a scan's id): the same on every machine."""
+    digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") % SLOT_COUNT
 
 
-def slot_rows(transaction: VastTransaction, directories: Iterable[str]) -> pa.Table:
-    """The row ids of the slots of some directories."""
-    slots = sorted({slot_of(directory) for directory in directories})
+def slot_rows(transaction: VastTransaction, names: Iterable[str]) -> pa.Table:
+    """The row ids of the slots of some directories, or of other things that writers share."""
+    slots = sorted({slot_of(name) for name in names})
     column = transaction.column(SLOTS, "slot")
     rows = pa.concat_tables(
         [transaction.select(SLOTS, [], one, row_ids=True) for one in lookups(column, slots)]

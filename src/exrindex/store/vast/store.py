@@ -50,6 +50,10 @@ class VastStore:
     def url(self) -> str:
         return self._link.access.url
 
+    @property
+    def place(self) -> str:
+        return f"{self.url} at {self._link.access.endpoint}"
+
     # --- the schema ---
 
     def state(self) -> SchemaState:

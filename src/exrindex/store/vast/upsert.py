@@ -6,6 +6,7 @@ once, five inserts at once, the slots, commit.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from functools import partial
 
@@ -36,7 +37,7 @@ def upsert(transaction: VastTransaction, batch: Batch) -> Upserted:
     files, failures = batch["files"], batch["failures"]
     places = _united(files, failures, "file_path_normalized")
     if not len(places):
-        return plan_upsert(batch, files.select(EXISTING_FILES), failures).counts
+        return Upserted(0, 0, 0, 0, 0)
     directories = _united(files, failures, "directory").unique().to_pylist()
     where = (directories, places)
     lasting = is_open(transaction, "failures")
@@ -47,7 +48,7 @@ def upsert(transaction: VastTransaction, batch: Batch) -> Upserted:
             partial(at_places, transaction, "failures", _FAILING, *where, also=lasting),
         ]
     )
-    plan = plan_upsert(batch, existing, failing)
+    plan = plan_upsert(batch, existing, failing, dt.datetime.now(dt.UTC))
     transaction.together(list(_inserts(transaction, batch, plan)))
     # Updates lock their rows, for minutes if we are killed now: so they come last.
     take(transaction, slots)
