@@ -76,6 +76,24 @@ def test_what_holds_many_small_things_is_cut_as_a_whole() -> None:
     assert whole.startswith(cut["parts"][0]["channels"]["head"])
 
 
+def test_many_values_may_have_to_be_cut() -> None:
+    document = {"attributes": [{"name": f"a{n}", "value": "x" * 3000} for n in range(3000)]}
+    text = json.dumps(document)
+    cut = cut_json(text, 1_000_000)
+    assert len(cut.encode()) <= 1_000_000
+    kept = json.loads(cut)["attributes"]
+    assert [item["name"] for item in kept] == [f"a{n}" for n in range(3000)]
+
+
+def test_what_is_cut_after_its_parts_is_described_as_it_was() -> None:
+    document = {"attributes": [{"name": f"a{n}", "value": "x" * 3000} for n in range(300)]}
+    (cut,) = json.loads(cut_json(json.dumps(document), LIMIT)).values()
+    whole = json.dumps(document["attributes"], separators=(",", ":"))
+    assert cut["bytes"] == len(whole)
+    assert cut["sha256"] == hashlib.sha256(whole.encode()).hexdigest()
+    assert whole.startswith(cut["head"])
+
+
 def test_a_document_that_is_one_value_becomes_a_marker() -> None:
     cut = json.loads(cut_json(json.dumps("x" * 9000), LIMIT))
     assert (cut["cut"], cut["bytes"]) == (True, 9000)

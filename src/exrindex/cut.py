@@ -7,8 +7,9 @@ and SHA-256 of the whole, and as much of its beginning as there is room for.
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -40,43 +41,75 @@ def cut_text(text: str, limit: int) -> str:
 def cut_json(text: str, limit: int) -> str:
     """A JSON document of at most ``limit`` bytes (at least ``SMALLEST_LIMIT``) like this one.
 
-    Values are cut one at a time: the smallest that makes it fit, else the largest. Texts, numbers
-    and lists of them go before what contains them, so the shape of the document stays as long as
-    it can.
+    As few values are cut as possible: the smallest that makes it fit, else the largest. Texts,
+    numbers and lists of them go before what contains them, so the shape of the document stays as
+    long as it can.
     """
     if len(text.encode()) <= limit:
         return text
     box: list[Any] = [orjson.loads(text)]
+    original = [orjson.loads(text)]
+    # A round cuts values that lie beside each other; the next one what contains them.
     while (excess := len(orjson.dumps(box[0])) - limit) > 0:
-        holder, key, size = _victim(box, excess + _MARKER_BYTES)
-        holder[key] = _cut_value(holder[key], max(size - excess - _MARKER_BYTES, 0))
+        for place, room in _victims(_candidates(box, original), excess):
+            place.holder[place.key] = _cut_value(place.original, room)
     return orjson.dumps(box[0]).decode()
 
 
-def _victim(box: list[Any], wanted: int) -> tuple[Any, Any, int]:
-    """Where the value stands that is to be cut next, and its size in bytes of JSON."""
-    places = list(_places(box))
-    for candidates in (
-        [place for place in places if _is_leaf(place[0][place[1]])],
-        [place for place in places if place[0] is not box],
-        places,
-    ):
-        if large := [place for place in candidates if place[2] >= wanted]:
-            return min(large, key=lambda place: place[2])
-        if worthy := [place for place in candidates if place[2] > _WORTH_CUTTING]:
-            return max(worthy, key=lambda place: place[2])
-    return box, 0, len(orjson.dumps(box[0]))
+class _Place(NamedTuple):
+    """Where a value stands, how many bytes of JSON it takes, and what it was before any cut."""
+
+    holder: Any
+    key: Any
+    size: int
+    original: Any
+
+    @property
+    def gain(self) -> int:
+        """What is saved if nothing of it is kept."""
+        return self.size - _MARKER_BYTES
 
 
-def _places(holder: Any) -> Iterator[tuple[Any, Any, int]]:
-    """Every value below ``holder`` that may be cut: its holder, key and size."""
-    keys = range(len(holder)) if isinstance(holder, list) else list(holder)
-    for key in keys:
+def _victims(candidates: list[_Place], excess: int) -> Iterator[tuple[_Place, int]]:
+    """The values to cut, and for how many bytes each may keep of its beginning."""
+    candidates.sort(key=lambda place: place.size)
+    while candidates and excess > 0:
+        if candidates[-1].gain < excess:
+            largest = candidates.pop()
+            excess -= largest.gain
+            yield largest, 0
+            continue
+        enough = candidates[bisect_left(candidates, excess, key=lambda place: place.gain)]
+        yield enough, enough.gain - excess
+        return
+
+
+def _candidates(box: list[Any], original: list[Any]) -> list[_Place]:
+    """The values worth cutting that are texts or plain lists; without any, the lowest others."""
+    leaves: list[_Place] = []
+    others: list[_Place] = []
+    _collect(box, original, leaves, others)
+    return leaves or others
+
+
+def _collect(
+    holder: Any, original: Any, leaves: list[_Place], others: list[_Place]
+) -> tuple[int, bool]:
+    """The bytes of JSON of a container, and whether something in it is worth cutting."""
+    total, is_worthy_inside = 2 - bool(holder), False
+    for key in range(len(holder)) if isinstance(holder, list) else list(holder):
         value = holder[key]
-        if isinstance(value, str | list | dict) and not _is_marker(value):
-            yield holder, key, len(orjson.dumps(value))
-            if isinstance(value, list | dict):
-                yield from _places(value)
+        is_inside = False
+        if not isinstance(value, list | dict) or _is_marker(value):
+            size = len(orjson.dumps(value))
+        else:
+            size, is_inside = _collect(value, original[key], leaves, others)
+        if size > _WORTH_CUTTING and not is_inside and not _is_marker(value):
+            (leaves if _is_leaf(value) else others).append(_Place(holder, key, size, original[key]))
+            is_inside = True
+        is_worthy_inside |= is_inside
+        total += size + 1 + (len(orjson.dumps(key)) + 1 if isinstance(holder, dict) else 0)
+    return total, is_worthy_inside
 
 
 def _is_leaf(value: Any) -> bool:

@@ -30,7 +30,6 @@ def create(
     """Make the tables that are missing. Running it again changes nothing."""
     from exrindex.cli.output import print_json
     from exrindex.store.base import Layout
-    from exrindex.tables import TABLES
 
     store = context_of(context).open_store()
     created = store.create(Layout(is_sorted, vector_index))
@@ -38,7 +37,7 @@ def create(
     if as_json:
         print_json({"store": store.url, "created": created, **found._asdict()})
         return
-    print(f"{len(TABLES)} tables {'created' if created else 'were there already'}: {store.url}")
+    print(f"{'tables created' if created else 'all tables were there already'}: {store.url}")
     _print_description(found)
 
 

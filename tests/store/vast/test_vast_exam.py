@@ -7,8 +7,9 @@ import re
 import pytest
 
 from exrindex.access import Secret, VastAccess
+from exrindex.errors import BucketMissing, PermissionRefused
 from exrindex.store.base import Finding, Level
-from exrindex.store.vast import VastStore
+from exrindex.store.vast import VastStore, exam
 from vastserver import Fault, VastServer
 from vaststore import access_to, driver, made_on, store_on
 
@@ -156,6 +157,11 @@ def test_keys_that_may_only_read(server: VastServer) -> None:
     assert found["schema"][0].level is Level.OK
     assert bad(found).what == "create"
     assert "identity policy" in bad(found).remedy
+
+
+def test_a_bucket_that_the_keys_may_not_see_need_not_be_made() -> None:
+    assert "make one" in exam._remedy(BucketMissing("none"))
+    assert "identity policy" in exam._remedy(PermissionRefused("no"))
 
 
 def test_a_probe_that_fails_half_way_is_cleared_away(server: VastServer) -> None:

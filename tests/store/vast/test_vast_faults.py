@@ -156,6 +156,25 @@ def test_a_commit_whose_answer_is_lost_is_counted_once(server: VastServer) -> No
     assert rows(store, "SELECT attempts FROM failures") == [(1,)]
 
 
+def test_what_was_done_before_an_answer_was_lost_counts(server: VastServer) -> None:
+    store = store_on(server)
+
+    def lose_the_answer() -> None:
+        server.faults.add(Fault("drop after", on="PUT transaction"))
+
+    lose_the_answer()
+    assert store.create() is True
+    put(store, {f"/d/{n}.exr": A for n in range(5)} | {"/d/bad.exr": b""})
+    lose_the_answer()
+    assert store.retire([f"/d/{n}.exr" for n in range(5)], NOW + DAY) == 5
+    lose_the_answer()
+    assert store.close_failures(["/d/bad.exr"], NOW + DAY) == 1
+    batch = store.rows_of(Slice(["/d"]))
+    other = made_on(server, "other")
+    lose_the_answer()
+    assert other.add_rows(batch) == 5
+
+
 def test_a_server_that_restarts_costs_a_retry(server: VastServer) -> None:
     store = made_on(server)
     server.faults.add(Fault("latency", on="POST rows", table="channels", seconds=1.0))

@@ -73,12 +73,15 @@ QUESTIONS = [
     "SELECT count(*) FROM files WHERE file_path = 'it''s' -- a comment",
     "SELECT parts.part_name FROM parts WHERE part_name = 'files' ORDER BY ALL",
     "SELECT 'FROM files' AS text, count(*) FROM\n  files\n/* files */",
+    "PIVOT (SELECT shot, integrity FROM files) ON integrity IN ('ok', 'truncated') USING count(*)"
+    " GROUP BY shot ORDER BY ALL",
     "WITH RECURSIVE r AS (SELECT 1 AS n UNION SELECT n + 1 FROM r, files WHERE n < frame_number)"
     " SELECT n FROM r ORDER BY ALL",
     "SELECT count(*) FROM files AS t(a, renderer) WHERE renderer LIKE '/shows/%'",
 ]
 WRONG = ["SELECT nothing FROM files", "SELEC 1", "SELECT * FROM nowhere", "DELETE FROM files",
          "SELECT 1; SELECT 2", "SELECT * FROM read_text('/etc/passwd')", "ATTACH ':memory:' AS x",
+         "EXPLAIN SELECT 1 FROM files", "PIVOT files ON integrity USING count(*)",
          "SELECT * FROM exrindex_slots", "SET threads = 1", "SELECT \udcff"]  # fmt: skip
 
 
@@ -417,6 +420,29 @@ def test_a_vector_index_is_asked_where_there_is_one(both: Both) -> None:
         with driver(is_there=True):
             store.nearest(vector[:dims], column, limit=1, where=None, by_sequence=True)
     assert said == ["asked by VAST's vector search", "asked here, over streamed columns"]
+
+
+@pytest.mark.parametrize("by_sequence", [False, True])
+@pytest.mark.parametrize(
+    "where", ["distance < 0.001", "file_path != '$k $vector $among'", "file_path LIKE '%$k%'"]
+)
+def test_a_condition_means_the_same_with_an_index(
+    server: VastServer, where: str, by_sequence: bool
+) -> None:
+    files = {f"/d/$k {c}.{n}.exr": frame("x", channels=c) for c in "ABZ" for n in (1, 2)}
+    batch = batch_of(files | {"/d/x.exr": frame("y")}, NOW)
+    vector = np.array(batch["files"]["metadata_embedding"][0].as_py(), np.float32)
+    found = []
+    for layout in (Layout(vector_index=True), Layout()):
+        store = store_on(server, f"index_{layout.vector_index}")
+        store.create(layout)
+        store.upsert(batch)
+        rows = store.nearest(
+            vector, VectorColumn.METADATA, limit=9, where=where, by_sequence=by_sequence
+        )
+        found.append(plain(rows))
+    assert found[0] == found[1]
+    assert found[0]
 
 
 def test_sequences_behind_many_nearer_files_are_found(server: VastServer) -> None:

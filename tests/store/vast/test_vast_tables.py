@@ -195,6 +195,15 @@ def test_many_may_create_at_once(server: VastServer) -> None:
     assert stores[0]._link.read(lambda tx: tx.count(ABOUT)) == 1
 
 
+def test_slots_that_are_missing_are_noticed(server: VastServer) -> None:
+    store = made_on(server)
+    ids = store._link.read(lambda tx: tx.select("exrindex_slots", [], row_ids=True))[ROW_ID]
+    store._link.write(lambda tx: tx.delete("exrindex_slots", ids.slice(0, 7)))
+    (problem,) = store.check()
+    assert problem.what == "exrindex_slots holds 65529 rows instead of 65536"
+    assert "exrindex schema create" in problem.remedy
+
+
 def test_slots_are_spread(server: VastServer) -> None:
     directories = [f"/shows/projx/sq{n // 100:03d}/sh{n:04d}/render" for n in range(10_000)]
     slots = Counter(map(slot_of, directories))

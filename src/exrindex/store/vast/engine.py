@@ -110,8 +110,11 @@ def _require_select(connection: duckdb.DuckDBPyConnection, statement: str) -> No
     """Refuse what is not one statement that only reads."""
     require_single(connection, statement)
     kind = connection.extract_statements(statement)[0].type
-    if kind not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
-        raise UsageError(f"the statement is a {kind.name}; only a SELECT is run")
+    if kind == duckdb.StatementType.MULTI:
+        # It would be asked twice: for its values first.
+        raise UsageError("on VAST a PIVOT has to name its values: PIVOT ... ON column IN (...)")
+    if kind != duckdb.StatementType.SELECT:
+        raise UsageError(f"the statement is a {kind.name}; on VAST only a SELECT is run")
 
 
 @contextmanager

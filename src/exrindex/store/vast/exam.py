@@ -9,12 +9,19 @@ from email.utils import parsedate_to_datetime
 
 import requests
 
-from exrindex.errors import ExrIndexError, NotVast, StoreError, StoreUnavailable
+from exrindex.errors import (
+    BucketMissing,
+    ExrIndexError,
+    NotVast,
+    PermissionRefused,
+    StoreError,
+    StoreUnavailable,
+)
 from exrindex.store.base import Finding, Level, SchemaState
 from exrindex.store.vast import adbc, tables
 from exrindex.store.vast.errors import HOW_TO_MAKE_A_BUCKET, Fault, border, translate
 from exrindex.store.vast.link import VastLink
-from exrindex.store.vast.probe import probe
+from exrindex.store.vast.probe import ALLOW, probe
 
 _TIMEOUT = 5.0
 # Signatures are refused from a quarter of an hour on; a clock that is off by less is off, too.
@@ -40,7 +47,7 @@ def examine(link: VastLink, state: Callable[[], SchemaState], *, write: bool) ->
     try:
         yield _schema(link, state())
     except ExrIndexError as error:
-        yield _bad("schema", error, HOW_TO_MAKE_A_BUCKET if "bucket" in str(error) else "")
+        yield _bad("schema", error, _remedy(error))
         return
     yield _sql_driver(link)
     if write:
@@ -117,7 +124,7 @@ def _bucket(link: VastLink) -> Iterator[Finding]:
     try:
         link.read(lambda transaction: transaction.require_bucket())
     except ExrIndexError as error:
-        yield _bad("bucket", error, HOW_TO_MAKE_A_BUCKET)
+        yield _bad("bucket", error, _remedy(error))
     else:
         yield Finding("bucket", Level.OK, f"{link.access.bucket} is there")
 
@@ -150,6 +157,12 @@ def _sql_driver(link: VastLink) -> Finding:
     except adbc.NotThere as error:
         return Finding("sql", Level.NOTE, f"{here}, since the ADBC driver says: {error}")
     return Finding("sql", Level.OK, "the ADBC driver is installed: VAST runs queries itself")
+
+
+def _remedy(error: ExrIndexError) -> str:
+    if isinstance(error, BucketMissing):
+        return HOW_TO_MAKE_A_BUCKET
+    return ALLOW if isinstance(error, PermissionRefused) else "see docs/troubleshooting.md"
 
 
 def _bad(what: str, error: ExrIndexError, remedy: str) -> Finding:

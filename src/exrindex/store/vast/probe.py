@@ -27,7 +27,7 @@ def probe(link: VastLink) -> Iterator[Finding]:
     try:
         link.write(scratch.make)
     except ExrIndexError as error:
-        yield Finding("create", Level.BAD, str(error), _ALLOW, error.exit_code)
+        yield Finding("create", Level.BAD, str(error), ALLOW, error.exit_code)
         return
     try:
         yield Finding("create", Level.OK, f"schema and table made in {link.access.bucket}")
@@ -49,14 +49,14 @@ def probe(link: VastLink) -> Iterator[Finding]:
     yield dropped
 
 
-_ALLOW = "let an identity policy of these keys allow the tabular actions on the bucket"
+ALLOW = "let an identity policy of these keys allow the tabular actions on the bucket"
 
 
 def _tried(name: str, link: VastLink, step: Callable[[VastTransaction], object]) -> Finding:
     try:
         link.write(step)
     except ExrIndexError as error:
-        return Finding(name, Level.BAD, str(error), _ALLOW, error.exit_code)
+        return Finding(name, Level.BAD, str(error), ALLOW, error.exit_code)
     return Finding(name, Level.OK, "allowed")
 
 

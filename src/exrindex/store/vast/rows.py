@@ -39,10 +39,8 @@ def fit(table: str, rows: pa.Table) -> pa.Table:
 
 def requests(rows: pa.Table) -> Iterator[pa.RecordBatch]:
     """The rows in as few batches as fit a request each."""
-    if rows.num_rows == 0:
-        return
-    (batch,) = rows.combine_chunks().to_batches()
-    yield from _slices(batch)
+    for batch in rows.combine_chunks().to_batches():
+        yield from _slices(batch)
 
 
 def _slices(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
@@ -65,4 +63,6 @@ def _fit_text(column: pa.ChunkedArray, *, is_json: bool) -> pa.ChunkedArray:
     cut = cut_json if is_json else cut_text
     for index in pc.indices_nonzero(pc.greater(lengths, CELL_BYTES)).to_pylist():
         values[index] = cut(values[index], CELL_BYTES)
-    return pa.chunked_array([pa.array(values, pa.string())])
+    # Two gigabytes of text and more come in several chunks.
+    fitting = pa.array(values, pa.string())
+    return fitting if isinstance(fitting, pa.ChunkedArray) else pa.chunked_array([fitting])

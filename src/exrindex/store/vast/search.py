@@ -23,10 +23,10 @@ _FIRST, _GROWTH = 16, 8
 
 _NEAREST_FILES = """
 SELECT file_id, coalesce(sequence_path, file_path) AS pattern,
-       {function}("{column}"::FLOAT[{dims}], {vector}) AS distance
+       {function}("{column}"::FLOAT[{dims}], {vector}) AS by_index
 FROM files
 WHERE retired_at IS NULL AND embedding_version = {version} {condition}
-ORDER BY distance LIMIT {count}
+ORDER BY by_index LIMIT {count}
 """
 
 _FAMILY = re.compile(r"#+(\.[A-Za-z0-9]+)$")
@@ -55,13 +55,17 @@ def nearest(
         if found.num_rows < count or _are_enough(found, limit, by_sequence=by_sequence):
             break
         count *= _GROWTH
-    query = nearest_query(
-        index.column, len(vector), _among(found, where, by_sequence=by_sequence),
-        by_sequence=by_sequence,
-    )  # fmt: skip
-    for name, value in (("$vector", literal), ("$version", _text(EMBEDDING_VERSION))):
+    query = nearest_query(index.column, len(vector), "$among", by_sequence=by_sequence)
+    values = {
+        "$vector": literal,
+        "$version": _text(EMBEDDING_VERSION),
+        "$k": str(limit),
+        # The last: it holds what people write, and names of files.
+        "$among": _among(found, where, by_sequence=by_sequence),
+    }
+    for name, value in values.items():
         query = query.replace(name, value)
-    return ask(query.replace("$k", str(limit)))
+    return ask(query)
 
 
 def _are_enough(found: pa.Table, limit: int, *, by_sequence: bool) -> bool:
@@ -69,7 +73,7 @@ def _are_enough(found: pa.Table, limit: int, *, by_sequence: bool) -> bool:
 
     Files as far as that one may have been cut off, and one of them may come first by name.
     """
-    distances = found["distance"].to_pylist()
+    distances = found["by_index"].to_pylist()
     keys = found["pattern" if by_sequence else "file_id"].to_pylist()
     nearer = {
         _family(key) if by_sequence else key

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -27,7 +27,7 @@ from exrindex.store.base import (
 from exrindex.store.checks import row_problems
 from exrindex.store.upsert import require_places_once
 from exrindex.store.vast import exam, lookup, marks, move, tables
-from exrindex.store.vast.link import VastLink
+from exrindex.store.vast.link import VastLink, VastTransaction
 from exrindex.store.vast.queries import VastQueries
 from exrindex.store.vast.rows import fit
 from exrindex.store.vast.upsert import upsert
@@ -62,7 +62,7 @@ class VastStore:
         return state
 
     def create(self, layout: Layout = PLAIN) -> bool:
-        return self._link.write(lambda tx: tables.create(self._link, tx, layout))
+        return bool(self._counted(lambda tx: int(tables.create(self._link, tx, layout))))
 
     def require(self) -> None:
         """Looks once: what was right stays so, as far as this store is concerned."""
@@ -79,6 +79,14 @@ class VastStore:
         except SchemaMismatch as error:
             mends = tables.CREATE if tables.CREATE in str(error) else tables.RENEW
             return [Problem(str(error), mends)]
+        slots = self._link.read(lambda tx: tx.count(tables.SLOTS))
+        if slots != tables.SLOT_COUNT:
+            return [
+                Problem(
+                    f"{tables.SLOTS} holds {slots} rows instead of {tables.SLOT_COUNT}",
+                    f"drop that table and run: {tables.CREATE}",
+                )
+            ]
         return row_problems(self.sql, tables.RENEW)
 
     def describe(self) -> Description:
@@ -122,11 +130,11 @@ class VastStore:
 
     def retire(self, places: Sequence[str], at: dt.datetime) -> int:
         self.require()
-        return self._link.write(lambda tx: marks.retire(tx, places, at))
+        return self._counted(lambda tx: marks.retire(tx, places, at))
 
     def close_failures(self, places: Sequence[str], at: dt.datetime) -> int:
         self.require()
-        return self._link.write(lambda tx: marks.close_failures(tx, places, at))
+        return self._counted(lambda tx: marks.close_failures(tx, places, at))
 
     def record_scan(self, row: pa.Table, *, patient: bool = True) -> None:
         self.require()
@@ -146,12 +154,12 @@ class VastStore:
     def add_rows(self, batch: Batch) -> int:
         self.require()
         fitting = {name: fit(name, rows) for name, rows in batch.items()}
-        return self._link.write(lambda tx: move.add_rows(tx, fitting))
+        return self._counted(lambda tx: move.add_rows(tx, fitting))
 
     def add_scans(self, rows: pa.Table) -> int:
         self.require()
         fitting = fit("scans", rows)
-        return self._link.write(lambda tx: move.add_scans(tx, fitting))
+        return self._counted(lambda tx: move.add_scans(tx, fitting))
 
     # --- questions ---
 
@@ -175,3 +183,18 @@ class VastStore:
 
     def close(self) -> None:
         self._link.close()
+
+    def _counted(self, work: Callable[[VastTransaction], int]) -> int:
+        """Run work that tells how much it has done.
+
+        Where the answer to a commit is lost, the next attempt finds everything done: what counts
+        is the attempt that did most.
+        """
+        most = 0
+
+        def counted(transaction: VastTransaction) -> int:
+            nonlocal most
+            most = max(most, work(transaction))
+            return most
+
+        return self._link.write(counted)
