@@ -107,63 +107,68 @@ def translate(error: Exception, access: VastAccess) -> Fault:
     where = f"{access.url} at {_endpoint_in(error) or access.endpoint}"
     if isinstance(error, sdk.HttpError) and (server := _stranger(error)):
         if error.status < 500:
-            text = f"what answers at {access.endpoint} is no VAST database but {server}"
-            return Fault(NotVast(f"{text}; check VAST_DB_ENDPOINT: {_http(error)}"), ONCE)
+            text = f"{_no_vast(access, f'but {server}')}; {_CHECK}: {_http(error)}"
+            return Fault(NotVast(text), ONCE)
         return Fault(kind(f"{where}: {_http(error)}, says {server}"), tries)
+    if isinstance(error, sdk.Forbidden) and (refused := _refusal(error)):
+        return Fault(CredentialsRefused(f"{where} {refused}"), ONCE)
+    if isinstance(error, sdk.Conflict) and error.code == _NO_TABLES_THERE:
+        text = f"{where}: bucket {access.bucket} holds no tables; {HOW_TO_MAKE_A_BUCKET}"
+        return Fault(BucketMissing(text), ONCE)
+    if _UNTRUSTED in (text := _text(error, where, access)):
+        text += "; name the authority that signed it with VAST_DB_CA_BUNDLE"
+        tries = ONCE
+    return Fault(kind(text), tries)
+
+
+def _refusal(error: sdk.Forbidden) -> str:
+    """What is wrong with the keys or the signature; empty when it is the permission."""
+    if error.code in _BAD_KEYS:
+        return (
+            f"does not accept the keys ({error.code}): check VAST_DB_ACCESS_KEY and "
+            "VAST_DB_SECRET_KEY, or the profile's"
+        )
+    if error.code == _BAD_CLOCK:
+        return (
+            "finds the clock of this machine wrong, and signatures fail on that: "
+            "set it right (`exrindex doctor` tells by how much)"
+        )
+    return ""
+
+
+def _text(error: Exception, where: str, access: VastAccess) -> str:
     match error:
-        case sdk.Forbidden(code=code) if code in _BAD_KEYS:
-            return Fault(
-                CredentialsRefused(
-                    f"{where} does not accept the keys ({code}): check VAST_DB_ACCESS_KEY and "
-                    "VAST_DB_SECRET_KEY, or the profile's"
-                ),
-                ONCE,
-            )
-        case sdk.Forbidden(code=code) if code == _BAD_CLOCK:
-            return Fault(
-                CredentialsRefused(
-                    f"{where} finds the clock of this machine wrong, and signatures fail on that: "
-                    "set it right (`exrindex doctor` tells by how much)"
-                ),
-                ONCE,
-            )
-        case sdk.Conflict(code=code) if code == _NO_TABLES_THERE:
-            text = f"{where}: bucket {access.bucket} holds no tables; {HOW_TO_MAKE_A_BUCKET}"
-            return Fault(BucketMissing(text), ONCE)
         case sdk.MissingBucket():
-            text = f"{where}: there is no bucket {access.bucket}; {HOW_TO_MAKE_A_BUCKET}"
+            return f"{where}: there is no bucket {access.bucket}; {HOW_TO_MAKE_A_BUCKET}"
         case sdk.Conflict():
-            text = (
+            return (
                 f"{where}: another writer is at the same rows, or one that was killed still holds "
                 f"them for a while: {_http(error)}"
             )
         case sdk.Forbidden():
-            text = f"{where}: the keys do not allow it: {_http(error)}"
+            return f"{where}: the keys do not allow it: {_http(error)}"
         case sdk.NotSupportedVersion():
-            text = f"{where}: {error.err_msg} (it is {_dotted(error.version)})"
+            return f"{where}: {error.err_msg} (it is {_dotted(error.version)})"
         case UnsupportedServer():
-            text = (
-                f"what answers at {access.endpoint} is no VAST database; check VAST_DB_ENDPOINT: "
-                f"{error}"
-            )
+            return f"{_no_vast(access)}; {_CHECK}: {error}"
         case NotImplementedError():
-            text = f"the VAST release at {access.endpoint} is too old: {error}"
+            return f"the VAST release at {access.endpoint} is too old: {error}"
         case KeyError():
-            text = (
-                f"what answers at {access.endpoint} is no VAST database: its answer lacks the "
-                f"header {error}"
-            )
+            return f"{_no_vast(access)}: its answer lacks the header {error}"
         case sdk.HttpError():
-            text = f"{where}: {_http(error)}"
+            return f"{where}: {_http(error)}"
         case sdk.ConnectionError() | requests.exceptions.SSLError():
             reason = _reason(error.cause if isinstance(error, sdk.ConnectionError) else error)
-            text = f"{where} cannot be reached: {reason}"
-            if _UNTRUSTED in reason:
-                text += "; name the authority that signed it with VAST_DB_CA_BUNDLE"
-                tries = ONCE
+            return f"{where} cannot be reached: {reason}"
         case _:
-            text = f"{where}: {_reason(error)}"
-    return Fault(kind(text), tries)
+            return f"{where}: {_reason(error)}"
+
+
+_CHECK = "check VAST_DB_ENDPOINT"
+
+
+def _no_vast(access: VastAccess, but: str = "") -> str:
+    return " ".join(filter(None, (f"what answers at {access.endpoint} is no VAST database", but)))
 
 
 def _stranger(error: sdk.HttpError) -> str:
