@@ -94,9 +94,9 @@ def test_a_killed_writer_leaves_a_log_that_readers_understand(tmp_path: Path) ->
     code = (
         "import sys, os, signal, duckdb\n"
         "connection = duckdb.connect(sys.argv[1])\n"
-        "connection.execute(\"UPDATE files SET shot = 'committed'\")\n"
+        "connection.execute(\"UPDATE stored.files SET shot = 'committed'\")\n"
         "connection.execute('BEGIN')\n"
-        "connection.execute(\"UPDATE files SET shot = 'not'\")\n"
+        "connection.execute(\"UPDATE stored.files SET shot = 'not'\")\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "c.duckdb")], check=False)
@@ -118,7 +118,7 @@ def test_a_torn_log_loses_the_torn_transaction_alone(tmp_path: Path, cut: int) -
     code = (
         "import sys, os, signal, duckdb\n"
         "connection = duckdb.connect(sys.argv[1])\n"
-        "connection.execute('DELETE FROM files')\n"
+        "connection.execute('DELETE FROM stored.files')\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "c.duckdb")], check=False)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 from exrindex.cut import cut_marker
 from exrindex.model import (
@@ -26,6 +28,9 @@ from exrindex.naming import channel_places, escape_text
 # (Cryptomatte manifests reach 100 MB a frame); `inspect --json` always prints the whole value.
 STORED_VALUE_BYTES = 64 * 1024
 STORED_HEAD_BYTES = 1024
+
+# A JSON value, or JSON that is made already (``orjson.Fragment``), alone or in a list.
+Document: TypeAlias = Any
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -53,11 +58,18 @@ def failure_document(failure: Failure) -> dict[str, JSONValue]:
     }
 
 
-def header_document(header: Header, *, stored: bool = False) -> dict[str, JSONValue]:
+def header_document(
+    header: Header, parts: Sequence[tuple[Document, Document]] | None = None
+) -> dict[str, Document]:
     """Everything the header says, in file order.
 
-    With ``stored``, values over ``STORED_VALUE_BYTES`` are replaced by size, digest and head.
+    ``parts`` holds the channels and the attributes of each part where they are made already.
     """
+    if parts is None:
+        parts = [
+            (channel_documents(header, part), [_attribute(one) for one in part.attributes])
+            for part in header.parts
+        ]
     return {
         "header_hash": header.hash,
         "header_bytes": header.nbytes,
@@ -68,7 +80,7 @@ def header_document(header: Header, *, stored: bool = False) -> dict[str, JSONVa
             "deep": bool(header.flags & DEEP_FLAG),
             "multipart": bool(header.flags & MULTIPART_FLAG),
         },
-        "parts": [_part(part, header, stored) for part in header.parts],
+        "parts": [_part(part, *made) for part, made in zip(header.parts, parts, strict=True)],
         "findings": [
             {
                 "code": finding.code,
@@ -80,6 +92,23 @@ def header_document(header: Header, *, stored: bool = False) -> dict[str, JSONVa
             for finding in header.findings
         ],
     }
+
+
+def channel_documents(header: Header, part: Part) -> list[JSONValue]:
+    """The channels of a part, in file order."""
+    return [
+        {
+            "name": escape_text(channel.name),
+            "layer": escape_text(place.layer),
+            "component": escape_text(place.component),
+            "view": _escaped(place.view),
+            "type": channel.type,
+            "x_sampling": channel.x_sampling,
+            "y_sampling": channel.y_sampling,
+            "p_linear": channel.p_linear,
+        }
+        for channel, place in zip(part.channels, channel_places(header, part), strict=True)
+    ]
 
 
 def stored_value(attribute: Attribute) -> JSONValue:
@@ -110,7 +139,7 @@ def json_float(value: float | None) -> JSONValue:
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
-def _part(part: Part, header: Header, stored: bool) -> JSONValue:
+def _part(part: Part, channels: Document, attributes: Document) -> dict[str, Document]:
     return {
         "index": part.index,
         "name": _escaped(part.name),
@@ -123,34 +152,17 @@ def _part(part: Part, header: Header, stored: bool) -> JSONValue:
         "pixel_aspect_ratio": json_float(part.pixel_aspect_ratio),
         "tile": part.tile and part.tile._asdict(),
         "chunk_count": part.chunk_count,
-        "channels": _channels(part, header),
-        "attributes": [
-            {
-                "name": escape_text(attribute.name),
-                "type": escape_text(attribute.type),
-                "value": stored_value(attribute) if stored else attribute.value,
-            }
-            for attribute in part.attributes
-        ],
+        "channels": channels,
+        "attributes": attributes,
     }
 
 
-def _channels(part: Part, header: Header) -> list[JSONValue]:
-    documents: list[JSONValue] = []
-    for channel, place in zip(part.channels, channel_places(header, part), strict=True):
-        documents.append(
-            {
-                "name": escape_text(channel.name),
-                "layer": escape_text(place.layer),
-                "component": escape_text(place.component),
-                "view": _escaped(place.view),
-                "type": channel.type,
-                "x_sampling": channel.x_sampling,
-                "y_sampling": channel.y_sampling,
-                "p_linear": channel.p_linear,
-            }
-        )
-    return documents
+def _attribute(attribute: Attribute) -> JSONValue:
+    return {
+        "name": escape_text(attribute.name),
+        "type": escape_text(attribute.type),
+        "value": attribute.value,
+    }
 
 
 def _escaped(text: str | None) -> str | None:

@@ -61,21 +61,23 @@ def renderer_of(attributes: Iterable[Attribute]) -> str | None:
     Attribute names that belong to one program are asked first, then what ``software`` and its
     relatives say. A compositor passes the metadata of its inputs through, so its own mark wins.
     """
-    marked = None
-    texts = []
-    for attribute in attributes:
-        renderer = _marked(attribute.name)
-        if renderer == "nuke":
-            return renderer
-        marked = marked or renderer
-        if isinstance(attribute.value, str) and attribute.name.lower() in _TELLING:
-            texts.append(attribute.value)
+    attributes = list(attributes)
+    marked, telling = _read_names(tuple([attribute.name for attribute in attributes]))
     if marked:
         return marked
+    texts = [attributes[index].value for index in telling]
     for renderer, pattern in _BY_TEXT:
-        if any(pattern.search(text) for text in texts):
+        if any(pattern.search(text) for text in texts if isinstance(text, str)):
             return renderer
     return None
+
+
+@lru_cache(maxsize=4096)
+def _read_names(names: tuple[str, ...]) -> tuple[str | None, list[int]]:
+    """The program that the names belong to, and which attributes may tell one in words."""
+    marked = [renderer for name in names if (renderer := _marked(name))]
+    telling = [index for index, name in enumerate(names) if name.lower() in _TELLING]
+    return "nuke" if "nuke" in marked else next(iter(marked), None), telling
 
 
 @lru_cache(maxsize=8192)

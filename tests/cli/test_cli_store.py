@@ -56,7 +56,7 @@ def test_schema_check_finds_what_is_off(catalog: Catalog, tmp_path: Path) -> Non
     store = Path(shutil.copy(catalog.store, tmp_path / "c.duckdb"))
     assert catalog.shell.run("--store", store, "schema", "check").code == 0
     with duckdb.connect(store) as connection:
-        connection.execute("DELETE FROM files WHERE renderer = 'cycles'")
+        connection.execute("DELETE FROM stored.files WHERE renderer = 'cycles'")
     result = catalog.shell.run("--store", store, "schema", "check", "--json")
     assert result.code == 5
     document = result.json()
@@ -73,7 +73,7 @@ def _foreign(path: Path, catalog: Catalog) -> None:
 def _newer(path: Path, catalog: Catalog) -> None:
     shutil.copy(catalog.store, path)
     with duckdb.connect(path) as connection:
-        connection.execute("COMMENT ON TABLE files IS 'exrindex schema 99'")
+        connection.execute("COMMENT ON TABLE stored.files IS 'exrindex schema 99'")
 
 
 def _noise(path: Path, catalog: Catalog) -> None:

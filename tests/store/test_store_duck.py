@@ -75,11 +75,12 @@ def test_a_database_of_something_else_is_foreign(tmp_path: Path) -> None:
 
 
 DEFECTS = {
-    "ALTER TABLE files DROP shot": "files.shot is missing",
+    "ALTER TABLE stored.files DROP shot": "stored.files.shot is missing",
     "ALTER TABLE parts ALTER tile_x_size TYPE VARCHAR": "parts.tile_x_size is VARCHAR",
-    "ALTER TABLE files ALTER metadata_embedding TYPE FLOAT[]": "files.metadata_embedding is FLOAT",
+    "ALTER TABLE stored.embeddings ALTER vector TYPE FLOAT[]": "stored.embeddings.vector is FLOAT",
+    "DROP VIEW files; CREATE TABLE files AS FROM stored.files": "files is no view",
     "COMMENT ON TABLE scans IS 'exrindex schema 99'": "'exrindex schema 99'",
-    "COMMENT ON TABLE files IS NULL": "table files says None",
+    "COMMENT ON TABLE stored.files IS NULL": "table stored.files says None",
 }
 
 
@@ -113,26 +114,45 @@ def test_a_missing_table_is_made_as_the_remedy_says(tmp_path: Path) -> None:
     assert store.check() == []
 
 
+def test_each_vector_stands_once(tmp_path: Path) -> None:
+    """Frames share them; it is most of the bytes of a row."""
+    store = catalog(tmp_path / "c.duckdb")
+    frames = {f"/d/{name}.{n:04d}.exr": frame() for name in "ab" for n in range(5)}
+    store.upsert(batch_of(frames, NOW))
+    store.upsert(batch_of({"/e/a.exr": frame(), "/e/m.exr": multipart()}, NOW))
+    both = "SELECT channel_fingerprint v FROM files UNION SELECT channel_fingerprint FROM channels"
+    for vectors, used in (
+        ("stored.embeddings", "SELECT DISTINCT metadata_embedding v FROM files"),
+        ("stored.fingerprints", f"SELECT v FROM ({both}) WHERE v IS NOT NULL"),
+    ):
+        kept = rows(store, f"SELECT count(*), count(DISTINCT vector) FROM {vectors}")
+        wanted = rows(store, f"SELECT count(*), count(*) FROM ({used})")
+        assert kept == wanted != [(0, 0)]
+    assert rows(store, "SELECT count(*) FROM files WHERE metadata_embedding IS NULL") == [(0,)]
+
+
 # --- check ------------------------------------------------------------------------------------
 
 SEEDED = {
-    "INSERT INTO files SELECT * REPLACE (uuid() AS file_id) FROM files": "same header twice",
-    "INSERT INTO files SELECT * REPLACE (uuid() AS file_id, header_hash || 'x' AS header_hash)"
-    " FROM files": "two live headers",
-    "DELETE FROM files WHERE file_path = '/d/m.exr'": "belong to no file",
+    "INSERT INTO stored.files SELECT * REPLACE (uuid() AS file_id) FROM stored.files":
+    "same header twice",
+    "INSERT INTO stored.files SELECT * REPLACE (uuid() AS file_id, 'x' AS header_hash)"
+    " FROM stored.files WHERE file_path = '/d/m.exr'": "two live headers",
+    "DELETE FROM stored.files WHERE file_path = '/d/m.exr'": "belong to no file",
     "DELETE FROM parts WHERE part_index = 1": "as many parts or channels",
-    "DELETE FROM channels WHERE channel_name = 'Z'": "as many parts or channels",
+    "DELETE FROM stored.channels WHERE channel_name = 'Z'": "as many parts or channels",
     "INSERT INTO attributes SELECT * FROM attributes": "ids in attributes stand twice",
     "UPDATE attributes SET file_id = uuid()": "rows of attributes belong to no file",
-    "UPDATE files SET metadata_embedding ="
-    " list_transform(metadata_embedding::FLOAT[], lambda x: x * 2)::FLOAT[384]":
+    "UPDATE stored.embeddings SET vector ="
+    " list_transform(vector::FLOAT[], lambda x: x * 2)::FLOAT[384]":
     "files.metadata_embedding are not of unit length",
-    "UPDATE files SET channel_fingerprint = list_value("
+    "UPDATE stored.fingerprints SET vector = list_value("
     + ", ".join(["'nan'::FLOAT"] * 128)
     + ")::FLOAT[128]": "files.channel_fingerprint are not of unit length",
-    "UPDATE channels SET channel_fingerprint = NULL": "lack the fingerprint",
-    "UPDATE files SET embedding_version = 'old'": "another version than exr-hdr-1",
-    "UPDATE files SET schema_version = 0": "another schema version",
+    "UPDATE stored.channels SET channel_fingerprint_id = NULL": "lack the fingerprint",
+    "DELETE FROM stored.fingerprints": "lack the fingerprint",
+    "UPDATE stored.files SET embedding_version = 'old'": "another version than exr-hdr-1",
+    "UPDATE stored.files SET schema_version = 0": "another schema version",
 }  # fmt: skip
 
 
@@ -358,7 +378,7 @@ def test_a_signal_during_a_query_interrupts(tmp_path: Path, writing: bool) -> No
 
     def write() -> None:
         with file.writing() as connection:
-            connection.execute("DELETE FROM files")
+            connection.execute("DELETE FROM stored.files")
             connection.execute(f"CREATE TABLE endless AS {ENDLESS}")
 
     with signals_interrupt(), pytest.raises(Interrupted):

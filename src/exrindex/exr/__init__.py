@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from exrindex.exr.chunks import chunk_count
 from exrindex.exr.integrity import check_integrity
-from exrindex.exr.parse import parse_header
+from exrindex.exr.repeat import parse_header
 from exrindex.exr.spec import (
     FINDINGS,
     MAX_ATTRIBUTES,

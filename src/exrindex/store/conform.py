@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 
 def conform(rows: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -18,7 +19,13 @@ def _with_type(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
     if not pa.types.is_fixed_size_list(kind):
         return column.cast(kind)
     # Engines say that the items of a vector may be null, and leave them null where the vector is.
-    values = column.drop_null().combine_chunks().flatten()
-    dense = pa.FixedSizeListArray.from_arrays(values.cast(kind.value_type), type=kind)
+    values = pa.array(dense_vectors(column).reshape(-1), kind.value_type)
+    dense = pa.FixedSizeListArray.from_arrays(values, type=kind)
     is_valid = column.is_valid().to_numpy(zero_copy_only=False)
     return pa.chunked_array([dense.take(pa.array(np.cumsum(is_valid) - 1, mask=~is_valid))])
+
+
+def dense_vectors(column: pa.ChunkedArray) -> NDArray[np.float32]:
+    """The vectors that are not null, one below the other: float32[count, length]."""
+    values = column.drop_null().combine_chunks().flatten()
+    return np.ascontiguousarray(values.to_numpy(), np.float32).reshape(-1, column.type.list_size)

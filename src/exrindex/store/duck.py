@@ -31,6 +31,7 @@ from exrindex.store.base import (
 )
 from exrindex.store.checks import row_problems
 from exrindex.store.duckfile import DuckFile, require_single, require_text
+from exrindex.store.ducklayout import files_with_distance, insert, rows_table
 from exrindex.store.nearest import nearest_query
 from exrindex.store.upsert import (
     EXISTING_FILES,
@@ -48,12 +49,12 @@ _KNOWN = """
 SELECT directory, file_path, file_path_normalized, size_bytes, mtime, integrity, last_inspected,
        file_path_normalized IN
            (SELECT file_path_normalized FROM failures WHERE resolved_at IS NULL) AS has_failure
-FROM files
+FROM stored.files
 WHERE retired_at IS NULL AND directory IN (SELECT directory FROM wanted)
 """
 
 _EXISTING = f"""
-SELECT {", ".join(EXISTING_FILES)} FROM files
+SELECT {", ".join(EXISTING_FILES)} FROM stored.files
 WHERE directory IN (SELECT directory FROM incoming)
   AND file_path_normalized IN (SELECT file_path_normalized FROM incoming)
 """
@@ -65,13 +66,13 @@ WHERE resolved_at IS NULL
 """
 
 _TOUCH = f"""
-UPDATE files SET inspection_count = inspection_count + 1, retired_at = NULL,
+UPDATE stored.files SET inspection_count = inspection_count + 1, retired_at = NULL,
                  {", ".join(f"{name} = t.{name}" for name in TOUCHED)}
 FROM touched t WHERE files.file_id = t.file_id::UUID
 """
 
 _RETIRE = """
-UPDATE files SET retired_at = r.at
+UPDATE stored.files SET retired_at = r.at
 FROM replaced r WHERE files.file_id = r.file_id::UUID AND files.retired_at IS NULL
 """
 
@@ -159,7 +160,7 @@ class DuckStore:
     def row_counts(self) -> dict[str, int]:
         def count(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
             return {
-                table: connection.sql(f"SELECT count(*) FROM {table}").fetchall()[0][0]
+                table: connection.sql(f"SELECT count(*) FROM {rows_table(table)}").fetchall()[0][0]
                 for table in TABLES
             }
 
@@ -175,7 +176,7 @@ class DuckStore:
 
     def directories(self, root: str) -> list[str]:
         below = _BELOW.format(column="directory")
-        query = f"SELECT DISTINCT directory FROM files WHERE retired_at IS NULL AND {below}"
+        query = f"SELECT DISTINCT directory FROM stored.files WHERE retired_at IS NULL AND {below}"
 
         def read(connection: duckdb.DuckDBPyConnection) -> list[str]:
             rows = connection.sql(query, params={"root": root}).fetchall()
@@ -192,7 +193,7 @@ class DuckStore:
             _close_failures(connection, places, at)
             return _run(
                 connection,
-                "UPDATE files SET retired_at = $at WHERE retired_at IS NULL"
+                "UPDATE stored.files SET retired_at = $at WHERE retired_at IS NULL"
                 " AND file_path_normalized IN (SELECT place FROM gone)",
                 {"at": at},
             )
@@ -237,7 +238,9 @@ class DuckStore:
         where: str | None,
         by_sequence: bool,
     ) -> pa.Table:
-        query = nearest_query(column.value, len(vector), where, by_sequence=by_sequence)
+        query = nearest_query(
+            column.value, len(vector), where, by_sequence=by_sequence, files=files_with_distance
+        )
         params = {"vector": vector.tolist(), "version": EMBEDDING_VERSION, "k": limit}
 
         def read(connection: duckdb.DuckDBPyConnection) -> pa.Table:
@@ -328,8 +331,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, batch: Batch, file_ids: list[
         rows = batch[table]
         if not everything:
             rows = rows.filter(pc.is_in(rows["file_id"], value_set=wanted))
-        connection.register("fresh", rows)
-        _run(connection, f"INSERT INTO {table} BY NAME SELECT * FROM fresh")
+        insert(connection, table, rows)
 
 
 def _run(

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from exrindex.store.base import Slice
 from exrindex.store.conform import conform
+from exrindex.store.ducklayout import insert, rows_table
 from exrindex.store.merge import (
     RENEWED_FAILURES,
     RENEWED_FILES,
@@ -24,7 +25,7 @@ def rows_of(connection: duckdb.DuckDBPyConnection, part: Slice) -> Batch:
     """See ``Store.rows_of``."""
     params = _register(connection, part)
     batch = {"files": _ask(connection, "files", _SLICE, params)}
-    mine = f"file_id IN (SELECT file_id FROM files WHERE {_SLICE})"
+    mine = f"file_id IN (SELECT file_id FROM stored.files WHERE {_SLICE})"
     for table in CHILD_TABLES:
         batch[table] = _ask(connection, table, mine, params)
     failures = "directory IN (SELECT directory FROM wanted)" if part.failures else "false"
@@ -35,10 +36,10 @@ def rows_of(connection: duckdb.DuckDBPyConnection, part: Slice) -> Batch:
 def child_counts(connection: duckdb.DuckDBPyConnection, part: Slice) -> pa.Table:
     """See ``Store.child_counts``."""
     counts = ", ".join(
-        f"(SELECT count(*) FROM {table} c WHERE c.file_id = f.file_id) AS {table}"
+        f"(SELECT count(*) FROM {rows_table(table)} c WHERE c.file_id = f.file_id) AS {table}"
         for table in CHILD_TABLES
     )
-    query = f"SELECT f.file_id::VARCHAR AS file_id, {counts} FROM files f WHERE {_SLICE}"
+    query = f"SELECT f.file_id::VARCHAR AS file_id, {counts} FROM stored.files f WHERE {_SLICE}"
     return connection.sql(query, params=_register(connection, part)).to_arrow_table()
 
 
@@ -58,8 +59,7 @@ def add_rows(connection: duckdb.DuckDBPyConnection, batch: Batch) -> int:
     for table in CHILD_TABLES:
         new[table] = batch[table].filter(pc.is_in(batch[table]["file_id"], value_set=ids))
     for table, rows in new.items():
-        connection.register("fresh", rows)
-        connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM fresh")
+        insert(connection, table, rows)
     for name, rows, statement in (
         ("retired", plan.retire, _RETIRE),
         ("resolved", plan.resolve, _RESOLVE),
@@ -89,13 +89,16 @@ def _set(names: list[str]) -> str:
     return ", ".join(f'"{name}" = n."{name}"' for name in names)
 
 
-_RETIRE = "UPDATE files SET retired_at = r.at FROM retired r WHERE files.file_id = r.file_id::UUID"
+_RETIRE = (
+    "UPDATE stored.files SET retired_at = r.at FROM retired r WHERE files.file_id = r.file_id::UUID"
+)
 _RESOLVE = (
     "UPDATE failures SET resolved_at = r.at FROM resolved r"
     " WHERE failures.file_path_normalized = r.place AND resolved_at IS NULL"
 )
 _RENEW = (
-    f"UPDATE files SET {_set(RENEWED_FILES)} FROM renewed n WHERE files.file_id = n.file_id::UUID"
+    f"UPDATE stored.files SET {_set(RENEWED_FILES)} FROM renewed n"
+    " WHERE files.file_id = n.file_id::UUID"
 )
 _REFAIL = (
     f"UPDATE failures SET {_set(RENEWED_FAILURES)} FROM refailed n"

@@ -6,22 +6,27 @@ for equal vectors, where 1 - u.v is not.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+_DISTANCE = "array_distance({column}, $vector::FLOAT[{dims}]) ** 2 / 2"
+
 _NEAR = """
-    SELECT file_path, file_id, sequence_path, frame_number,
-           array_distance({column}, $vector::FLOAT[{dims}]) ** 2 / 2 AS distance
+    SELECT file_path, file_id, sequence_path, frame_number, {distance} AS distance
     FROM files
     WHERE retired_at IS NULL AND embedding_version = $version {condition}
 """
 
 _BY_FILE = (
-    "SELECT file_path, file_id, distance FROM (" + _NEAR + ") ORDER BY distance, file_path LIMIT $k"
+    "WITH {files} near AS ("
+    + _NEAR
+    + ") SELECT file_path, file_id, distance FROM near ORDER BY distance, file_path LIMIT $k"
 )
 
 # One sequence may stand under several patterns: frames 1 to 10 without padding are x.#.exr and
 # x.##.exr. A wider pattern goes on the next narrower one of its name, unless one of its numbers
 # has a leading zero, which only padding writes.
 _BY_SEQUENCE = (
-    "WITH near AS ("
+    "WITH {files} near AS ("
     + _NEAR
     + r"""
 ), patterns AS (
@@ -57,12 +62,26 @@ SELECT * FROM grouped ORDER BY distance, coalesce(sequence_path, file_path) LIMI
 )
 
 
-def nearest_query(column: str, dims: int, where: str | None, *, by_sequence: bool) -> str:
+def nearest_query(
+    column: str,
+    dims: int,
+    where: str | None,
+    *,
+    by_sequence: bool,
+    files: Callable[[str, str], str] | None = None,
+) -> str:
     """The statement, with parameters $vector, $version and $k.
 
-    The condition stands on lines of its own, so that a comment in it ends with its line.
+    The condition stands on lines of its own, so that a comment in it ends with its line. A store
+    that has each vector once gives ``files``: from a column and the distance of ``vector``, a
+    query of the rows of ``files`` with that distance as ``$distance``.
     """
     condition = f"AND (\n{where}\n)" if where else ""
+    distance = _DISTANCE.format(column=column, dims=dims)
+    measured = ""
+    if files is not None:
+        measured = f"files AS ({files(column, _DISTANCE.format(column='vector', dims=dims))}),"
+        distance = '"$distance"'
     return (_BY_SEQUENCE if by_sequence else _BY_FILE).format(
-        column=column, dims=dims, condition=condition
+        files=measured, distance=distance, condition=condition
     )

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from exrindex.errors import UsageError
 from exrindex.store.duckfile import interruptible, require_single, require_text, translate
-from exrindex.store.duckschema import column_type, create_tables
+from exrindex.store.ducklayout import column_type
 from exrindex.tables import TABLES
 
 # Gives the batches of some columns of a table, in the contract's order; called once per scan.
@@ -45,7 +45,9 @@ def plan(statement: str, where: str, parameters: Parameters | None = None) -> Sc
         names = connection.sql("SELECT name FROM duckdb_optimizers()").fetchall()
         disabled = ",".join(name for (name,) in names if name not in _PRUNES)
         connection.execute(f"SET disabled_optimizers = '{disabled}'")
-        create_tables(connection)
+        for table, schema in TABLES.items():
+            listed = ", ".join(f"{_quoted(field.name)} {column_type(field)}" for field in schema)
+            connection.execute(f"CREATE TABLE {table} ({listed})")
         _lock(connection)
         _require_select(connection, statement)
         explained = connection.execute(

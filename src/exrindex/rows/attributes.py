@@ -1,0 +1,104 @@
+"""Rows of ``attributes``, and each attribute as it stands in ``files.raw_output``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+
+from exrindex.document import STORED_VALUE_BYTES, stored_value
+from exrindex.model import Attribute, Indexed, JSONValue
+from exrindex.naming import escape_text
+from exrindex.rows.columns import columns_of, table_of
+from exrindex.rows.ids import ATTRIBUTE_KIND, Blocks, child_ids
+from exrindex.tables import ATTRIBUTES
+
+_FACTS = "attr_name attr_type value_json value_text value_int value_float".split()
+
+
+class AttributeRows:
+    """The attributes of some files, each distinct one made once.
+
+    ``documents`` holds, for every part of every file in turn, its attributes as JSON.
+    """
+
+    def __init__(self, indexed: Sequence[Indexed]) -> None:
+        self.documents: list[list[orjson.Fragment]] = []
+        self._blocks = Blocks()
+        self._rows: list[int] = []
+        self._facts: list[tuple[Any, ...]] = []
+        known: dict[tuple[Any, ...], int] = {}
+        fragments: list[orjson.Fragment] = []
+        for number, item in enumerate(indexed):
+            for part in item.header.parts:
+                rows = []
+                for name, kind, value, raw, offset, problem in part.attributes:
+                    key = name, kind, raw, problem
+                    row = known.get(key)
+                    if row is None:
+                        row = known[key] = len(fragments)
+                        attribute = Attribute(name, kind, value, raw, offset, problem)
+                        document, facts = _made(attribute)
+                        fragments.append(document)
+                        self._facts.append(facts)
+                    rows.append(row)
+                self._rows += rows
+                self._blocks.add(number, part.index, len(rows))
+                self.documents.append([fragments[row] for row in rows])
+
+    def table(self, file_ids: Sequence[str]) -> pa.Table:
+        """The rows; ``file_ids`` are those of the files."""
+        positions = self._blocks.positions()
+        ids = child_ids(file_ids, ATTRIBUTE_KIND, positions)
+        rows = pa.array(np.array(self._rows, np.int64))
+        distinct = columns_of(ATTRIBUTES, _FACTS, self._facts)
+        return table_of(
+            ATTRIBUTES,
+            {
+                "attribute_id": ids.own,
+                "file_id": ids.file,
+                "part_id": ids.part,
+                "part_index": pa.array(positions.part),
+                "attribute_index": pa.array(positions.place),
+                **{name: column.take(rows) for name, column in distinct.items()},
+            },
+        )
+
+
+def _made(attribute: Attribute) -> tuple[orjson.Fragment, tuple[Any, ...]]:
+    """An attribute's JSON document and its columns ``_FACTS``."""
+    name, kind = escape_text(attribute.name), escape_text(attribute.type)
+    value = stored_value(attribute)
+    as_json = orjson.dumps(value)
+    document = orjson.dumps({"name": name, "type": kind, "value": orjson.Fragment(as_json)})
+    return orjson.Fragment(document), (name, kind, *_values(attribute, value, as_json.decode()))
+
+
+_ENUMS = frozenset(("compression", "lineOrder", "envmap", "deepImageState"))
+_Values = tuple[str | None, str | None, int | None, float | None]
+
+
+def _values(attribute: Attribute, value: JSONValue, as_json: str) -> _Values:
+    """value_json, value_text, value_int and value_float of an attribute."""
+    if attribute.type == "chlist" and attribute.name == "channels" and not attribute.problem:
+        return None, None, None, None
+    if attribute.problem or len(attribute.raw) > STORED_VALUE_BYTES:
+        text = value.get("head") if isinstance(value, dict) else None
+        return as_json, text if isinstance(text, str) else None, None, None
+    match attribute.type, value:
+        case ("float" | "double", str() | int() | float()):
+            return as_json, None, None, float(value)
+        case (kind, str()) if kind in _ENUMS:
+            return as_json, value, attribute.raw[0], None
+        case (_, str()):
+            return as_json, value, None, None
+        case (_, int()):
+            return as_json, None, value, float(value)
+        case ("rational", {"num": int() as num, "den": int() as den}):
+            return as_json, None, None, num / den if den else None
+        case (_, {"text": str() as text}):
+            return as_json, text, None, None
+    return as_json, None, None, None

@@ -1,0 +1,100 @@
+"""Rows of ``channels``, and each part's channels as they stand in ``files.raw_output``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import orjson
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from exrindex.document import channel_documents
+from exrindex.model import Header, Indexed, Part
+from exrindex.naming import channel_places, escape_text
+from exrindex.rows.columns import columns_of, table_of, vectors_of
+from exrindex.rows.ids import CHANNEL_KIND, Blocks, child_ids
+from exrindex.tables import CHANNEL_VECTOR, CHANNELS
+
+_FACTS = (
+    "channel_name channel_type layer_name component_name view_name x_sampling y_sampling p_linear"
+).split()
+
+
+class _List(NamedTuple):
+    """A distinct channel list: the numbers of its rows among the distinct ones, and its JSON."""
+
+    rows: range
+    document: orjson.Fragment
+
+
+class ChannelRows:
+    """The channels of some files, each distinct list made once.
+
+    ``documents`` holds, for every part of every file in turn, its channels as JSON.
+    """
+
+    def __init__(self, indexed: Sequence[Indexed]) -> None:
+        self.documents: list[orjson.Fragment] = []
+        self._blocks = Blocks()
+        self._facts: list[tuple[Any, ...]] = []
+        self._rows: list[int] = []
+        self._vectors: list[NDArray[np.float32]] = []
+        # By identity: equal lists of one sequence are one object (``exr`` keeps them), and what
+        # is not found to be equal is merely made again. ``indexed`` keeps the objects alive.
+        known: dict[tuple[Any, ...], _List] = {}
+        for number, item in enumerate(indexed):
+            header = item.header
+            views, is_multipart = header.views, header.is_multipart
+            for part in header.parts:
+                key = id(part.channels), part.view, is_multipart and part.name, views
+                made = known.get(key)
+                if made is None:
+                    made = known[key] = self._make(header, part)
+                self._rows += made.rows
+                self.documents.append(made.document)
+                self._blocks.add(number, part.index, len(made.rows))
+                if part.channels:
+                    self._vectors.append(item.part_fingerprints[part.index])
+
+    def _make(self, header: Header, part: Part) -> _List:
+        first = len(self._facts)
+        for channel, place in zip(part.channels, channel_places(header, part), strict=True):
+            self._facts.append(
+                (
+                    escape_text(channel.name),
+                    channel.type,
+                    escape_text(place.layer),
+                    escape_text(place.component),
+                    place.view and escape_text(place.view),
+                    channel.x_sampling,
+                    channel.y_sampling,
+                    channel.p_linear,
+                )
+            )
+        document = orjson.Fragment(orjson.dumps(channel_documents(header, part)))
+        return _List(range(first, len(self._facts)), document)
+
+    def table(self, file_ids: Sequence[str]) -> pa.Table:
+        """The rows; ``file_ids`` are those of the files."""
+        positions = self._blocks.positions()
+        ids = child_ids(file_ids, CHANNEL_KIND, positions)
+        rows = pa.array(np.array(self._rows, np.int64))
+        distinct = columns_of(CHANNELS, _FACTS, self._facts)
+        is_first = positions.place == 0
+        vectors = vectors_of(self._vectors, CHANNEL_VECTOR)
+        return table_of(
+            CHANNELS,
+            {
+                "channel_id": ids.own,
+                "file_id": ids.file,
+                "part_id": ids.part,
+                "part_index": pa.array(positions.part),
+                "channel_index": pa.array(positions.place),
+                **{name: column.take(rows) for name, column in distinct.items()},
+                "channel_fingerprint": vectors.take(
+                    pa.array(np.cumsum(is_first) - 1, pa.int64(), mask=~is_first)
+                ),
+            },
+        )
