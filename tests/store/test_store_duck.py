@@ -126,7 +126,7 @@ def test_each_vector_stands_once(tmp_path: Path) -> None:
         ("stored.fingerprints", f"SELECT v FROM ({both}) WHERE v IS NOT NULL"),
     ):
         kept = rows(store, f"SELECT count(*), count(DISTINCT vector) FROM {vectors}")
-        wanted = rows(store, f"SELECT count(*), count(*) FROM ({used})")
+        wanted = rows(store, f"SELECT count(*) AS a, count(*) AS b FROM ({used})")
         assert kept == wanted != [(0, 0)]
     assert rows(store, "SELECT count(*) FROM files WHERE metadata_embedding IS NULL") == [(0,)]
 
