@@ -16,7 +16,7 @@ import pytest
 from exrindex.document import STORED_VALUE_BYTES
 from exrindex.model import Failure, FailureCode, Stage
 from exrindex.rows import failure_rows, make_file_id, to_microseconds
-from exrindex.tables import TABLES, Batch, concat_batches
+from exrindex.tables import Batch, batch_schema, concat_batches
 from exrmaker import attr, exr_file, raw_attr
 from trees import OLD_NS, batch_of, frame, multipart
 
@@ -240,7 +240,7 @@ def test_the_row_of_a_failure() -> None:
 
 def test_empty_batches_have_the_schema_too() -> None:
     batch = batch_of({}, NOW)
-    assert all(batch[name].schema.equals(TABLES[name]) for name in batch)
+    assert all(batch[name].schema.equals(batch_schema(name)) for name in batch)
     both = concat_batches([batch, batch_of(FILES, NOW)])
     assert both["files"].num_rows == 3
     assert Path(both["files"]["file_path"][0].as_py()).name == "a.0001.exr"

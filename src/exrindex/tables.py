@@ -219,10 +219,45 @@ def holds_json(field: pa.Field) -> bool:
     return bool(field.metadata.get(b"content") == b"json")
 
 
-# What one unit of work yields and one transaction writes: every table but ``scans``.
+# What one unit of work yields and one transaction writes: every table but ``scans``. What a unit
+# of work yields has its vectors as dictionaries, since most of them are equal.
 Batch: TypeAlias = Mapping[str, pa.Table]
+
+
+def batch_schema(table: str) -> pa.Schema:
+    """The schema of a table of the contract as a unit of work yields it."""
+    return pa.schema(
+        [
+            field.with_type(pa.dictionary(pa.int32(), field.type))
+            if pa.types.is_fixed_size_list(field.type)
+            else field
+            for field in TABLES[table]
+        ]
+    )
 
 
 def concat_batches(batches: Sequence[Batch]) -> Batch:
     """One batch with the rows of all, in order."""
     return {name: pa.concat_tables([batch[name] for batch in batches]) for name in batches[0]}
+
+
+# A batch on its way from one process to another: Arrow streams, compressed. Rows of a sequence
+# repeat themselves so much that a tenth is left, and a pipe costs more than the compression.
+Packed: TypeAlias = Mapping[str, bytes]
+_PACKING = pa.ipc.IpcWriteOptions(compression="lz4")
+
+
+def pack_batch(batch: Batch) -> Packed:
+    """The batch as bytes."""
+    packed = {}
+    for name, table in batch.items():
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema, options=_PACKING) as stream:
+            stream.write_table(table)
+        packed[name] = sink.getvalue().to_pybytes()
+    return packed
+
+
+def unpack_batch(packed: Packed) -> Batch:
+    """The batch that was packed."""
+    return {name: pa.ipc.open_stream(data).read_all() for name, data in packed.items()}

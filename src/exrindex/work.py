@@ -15,7 +15,7 @@ from exrindex.inspection import failure_of, inspect_file
 from exrindex.model import Failure, FailureCode, FileRef, Indexed, Stage
 from exrindex.rows import PathMaps, make_batch
 from exrindex.source.base import Source
-from exrindex.tables import Batch, concat_batches
+from exrindex.tables import Batch, Packed, concat_batches, pack_batch
 
 # Bytes of headers held before they become rows, which keep a fraction of very large values.
 _HELD_BYTES = 64 * 1024 * 1024
@@ -61,16 +61,17 @@ def index_chunk(
 
 @dataclass(frozen=True, slots=True)
 class ChunkIndexer:
-    """``index_chunk`` with everything but the files bound: what a pool calls."""
+    """``index_chunk`` with everything but the files bound, its batch packed: what a pool calls."""
 
     source: Source
     path_maps: PathMaps = ()
 
-    def __call__(self, refs: Sequence[FileRef]) -> Batch:
-        return index_chunk(self.source, refs, dt.datetime.now(dt.UTC), self.path_maps)
+    def __call__(self, refs: Sequence[FileRef]) -> Packed:
+        now = dt.datetime.now(dt.UTC)
+        return pack_batch(index_chunk(self.source, refs, now, self.path_maps))
 
-    def crashed(self, ref: FileRef, code: FailureCode) -> Batch:
+    def crashed(self, ref: FileRef, code: FailureCode) -> Packed:
         """The batch of a file whose inspection killed its worker or did not end."""
         what = "takes too long" if code is FailureCode.TIMEOUT else "kills its worker process"
         failure = failure_of(ref, Stage.READ, code, f"inspecting the file {what}")
-        return make_batch([], [failure], dt.datetime.now(dt.UTC), self.path_maps)
+        return pack_batch(make_batch([], [failure], dt.datetime.now(dt.UTC), self.path_maps))

@@ -52,7 +52,7 @@ def scan(
             min=1,
             max=MOST_COMMIT_FILES,
             metavar="N",
-            help="Files per transaction. Default: 2000.",
+            help="Files per transaction. Default: 4000.",
             show_default=False,
         ),
     ] = None,

@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from math import isfinite
 from struct import Struct
 from typing import Any, Final, NamedTuple
 
@@ -121,7 +122,7 @@ def _scalar(numbers: _Numbers) -> JSONValue:
 
 
 def _list(numbers: _Numbers) -> list[JSONValue]:
-    return [json_float(number) for number in numbers]
+    return list(numbers) if all(map(isfinite, numbers)) else [json_float(n) for n in numbers]
 
 
 def _rows(columns: int) -> Callable[[_Numbers], JSONValue]:

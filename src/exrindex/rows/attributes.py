@@ -56,7 +56,7 @@ class AttributeRows:
         rows = pa.array(np.array(self._rows, np.int64))
         distinct = columns_of(ATTRIBUTES, _FACTS, self._facts)
         return table_of(
-            ATTRIBUTES,
+            "attributes",
             {
                 "attribute_id": ids.own,
                 "file_id": ids.file,

@@ -40,7 +40,8 @@ class ChannelRows:
         self._blocks = Blocks()
         self._facts: list[tuple[Any, ...]] = []
         self._rows: list[int] = []
-        self._vectors: list[NDArray[np.float32]] = []
+        # On a part's first row only.
+        self._vectors: list[NDArray[np.float32] | None] = []
         # By identity: equal lists of one sequence are one object (``exr`` keeps them), and what
         # is not found to be equal is merely made again. ``indexed`` keeps the objects alive.
         known: dict[tuple[Any, ...], _List] = {}
@@ -57,6 +58,7 @@ class ChannelRows:
                 self._blocks.add(number, part.index, len(made.rows))
                 if part.channels:
                     self._vectors.append(item.part_fingerprints[part.index])
+                    self._vectors += [None] * (len(part.channels) - 1)
 
     def _make(self, header: Header, part: Part) -> _List:
         first = len(self._facts)
@@ -82,10 +84,8 @@ class ChannelRows:
         ids = child_ids(file_ids, CHANNEL_KIND, positions)
         rows = pa.array(np.array(self._rows, np.int64))
         distinct = columns_of(CHANNELS, _FACTS, self._facts)
-        is_first = positions.place == 0
-        vectors = vectors_of(self._vectors, CHANNEL_VECTOR)
         return table_of(
-            CHANNELS,
+            "channels",
             {
                 "channel_id": ids.own,
                 "file_id": ids.file,
@@ -93,8 +93,6 @@ class ChannelRows:
                 "part_index": pa.array(positions.part),
                 "channel_index": pa.array(positions.place),
                 **{name: column.take(rows) for name, column in distinct.items()},
-                "channel_fingerprint": vectors.take(
-                    pa.array(np.cumsum(is_first) - 1, pa.int64(), mask=~is_first)
-                ),
+                "channel_fingerprint": vectors_of(self._vectors, CHANNEL_VECTOR),
             },
         )

@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from exrindex.tables import batch_schema
+
 PathMaps = Sequence[tuple[str, str]]
 
 # What Python's datetime can hold, the years 1 to 9999; file systems can say more.
@@ -32,8 +34,9 @@ def columns_of(
     }
 
 
-def table_of(schema: pa.Schema, columns: dict[str, pa.Array]) -> pa.Table:
-    """A table of ready columns, in the order of the schema."""
+def table_of(table: str, columns: dict[str, pa.Array]) -> pa.Table:
+    """A table of the contract from ready columns."""
+    schema = batch_schema(table)
     return pa.table([columns[name] for name in schema.names], schema=schema)
 
 
@@ -42,7 +45,17 @@ def constant(value: Any, count: int, kind: pa.DataType) -> pa.Array:
     return pa.repeat(pa.scalar(value, kind), count)
 
 
-def vectors_of(vectors: Sequence[NDArray[np.float32]], kind: pa.FixedSizeListType) -> pa.Array:
-    """Vectors of the length that ``kind`` has."""
-    flat = np.concatenate(vectors) if vectors else np.empty(0, np.float32)
-    return pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float32()), type=kind)
+def vectors_of(
+    vectors: Sequence[NDArray[np.float32] | None], kind: pa.FixedSizeListType
+) -> pa.DictionaryArray:
+    """Vectors of the length that ``kind`` has, each object once."""
+    numbers: dict[int, int] = {}
+    distinct: list[NDArray[np.float32]] = []
+    for vector in vectors:
+        if vector is not None and id(vector) not in numbers:
+            numbers[id(vector)] = len(distinct)
+            distinct.append(vector)
+    rows = [None if vector is None else numbers[id(vector)] for vector in vectors]
+    flat = np.concatenate(distinct) if distinct else np.empty(0, np.float32)
+    dictionary = pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float32()), type=kind)
+    return pa.DictionaryArray.from_arrays(pa.array(rows, pa.int32()), dictionary)

@@ -36,4 +36,4 @@ def failure_rows(
         )
         for failure, place in zip(failures, places, strict=True)
     ]
-    return table_of(FAILURES, columns_of(FAILURES, FAILURES.names, rows))
+    return table_of("failures", columns_of(FAILURES, FAILURES.names, rows))

@@ -75,7 +75,7 @@ def file_rows(
         "inspector_version": constant(__version__, len(rows), pa.string()),
     }
     by_row = [name for name in FILES.names if name not in by_column]
-    return table_of(FILES, {**columns_of(FILES, by_row, rows), **by_column})
+    return table_of("files", {**columns_of(FILES, by_row, rows), **by_column})
 
 
 def _facts(item: Indexed, place: str) -> tuple[object, ...]:

@@ -29,7 +29,7 @@ def part_rows(indexed: Sequence[Indexed], file_ids: Sequence[str]) -> pa.Table:
     ids = child_ids(file_ids, PART_KIND, blocks.positions())
     names = [name for name in PARTS.names if name not in _IDS]
     return table_of(
-        PARTS, {"part_id": ids.part, "file_id": ids.file, **columns_of(PARTS, names, rows)}
+        "parts", {"part_id": ids.part, "file_id": ids.file, **columns_of(PARTS, names, rows)}
     )
 
 

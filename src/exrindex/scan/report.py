@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 from exrindex.model import Failure, Integrity, JSONValue
 from exrindex.naming import escape_text
 
-DEFAULT_COMMIT_FILES = 2000
+DEFAULT_COMMIT_FILES = 4000
 
 
 @dataclass(frozen=True, slots=True)

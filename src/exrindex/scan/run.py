@@ -29,9 +29,10 @@ from exrindex.rows import make_batch
 from exrindex.scan.changes import ChangeFinder
 from exrindex.scan.prune import vanished
 from exrindex.scan.report import MAX_EXAMPLES, Counts, Example, Notify, Report, ScanOptions
+from exrindex.scan.writer import Writer, Written
 from exrindex.source import LocalSource, Source
 from exrindex.store.base import SchemaState, Store
-from exrindex.tables import SCANS, Batch, concat_batches
+from exrindex.tables import SCANS, Batch, Packed, concat_batches, unpack_batch
 from exrindex.work import ChunkIndexer
 
 # Files per task: small enough to spread over the workers, large enough to make the cost of
@@ -46,6 +47,9 @@ _FEW_FILES = 8
 
 # A task that takes longer than this is taken to hang: a minute, and two seconds a file.
 _TASK_SECONDS, _FILE_SECONDS = 60.0, 2.0
+
+# How long an interrupted scan waits for its last transaction.
+_LAST_SECONDS = 5.0
 
 _BROKEN: dict[str, str] = {
     Integrity.INCOMPLETE: "half rendered: parts of the picture were never written",
@@ -99,6 +103,7 @@ class _Run:
         if isinstance(source, LocalSource):
             self.report.root_failures = source.check_roots()
             self._require_a_root()
+        self.writer = Writer(store)
         self.waiting: list[Batch] = []
         self.waiting_places: set[str] = set()
 
@@ -113,8 +118,9 @@ class _Run:
         try:
             with closing(self._batches()) as batches:
                 for batch in batches:
-                    self._add(batch)
+                    self._add(unpack_batch(batch))
             self._commit()
+            self._count_written(self.writer.finish())
             self._settle()
         except (Interrupted, KeyboardInterrupt, ExrIndexError) as error:
             self._record_end_of(error)
@@ -153,7 +159,7 @@ class _Run:
             store, self.counts, self.options.path_maps, compare=not self.options.force
         )
 
-    def _batches(self) -> Generator[Batch, None, None]:
+    def _batches(self) -> Generator[Packed, None, None]:
         """Parse what changed, in the pool; a handful of files in this process."""
         indexer = ChunkIndexer(self.source, self.options.path_maps)
         tasks = self._tasks()
@@ -197,11 +203,17 @@ class _Run:
             self._commit()
 
     def _commit(self) -> None:
+        """Hand over what waits. The transaction goes on while the next files are parsed."""
         if not self.waiting:
             return
         batch = concat_batches(self.waiting)
-        done = self.store.upsert(batch)
         self.waiting, self.waiting_places = [], set()
+        self._count_written(self.writer.write(batch))
+
+    def _count_written(self, written: Written | None) -> None:
+        if written is None:
+            return
+        batch, done = written
         counts = self.counts
         counts.inserted += done.inserted
         counts.retired += done.retired
@@ -297,6 +309,7 @@ class _Run:
         """Record how the run ended, unless the store itself fails or is busy."""
         if isinstance(error, StoreError):
             return
+        self._count_written(self.writer.give_up(_LAST_SECONDS))
         self.report.seconds = time.monotonic() - self.started
         with suppress(StoreError):
             self._record(exit_status=getattr(error, "exit_code", 130), patient=False)

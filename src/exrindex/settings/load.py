@@ -41,7 +41,7 @@ class Settings:
     store: str = ""
     store_from: str = ""
     workers: int | None = None
-    commit_files: int = 2000
+    commit_files: int = 4000
     lock_wait: float = 60.0
     exclude: tuple[str, ...] = ()
     path_maps: tuple[tuple[str, str], ...] = ()

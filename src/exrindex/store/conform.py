@@ -14,6 +14,9 @@ def conform(rows: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 def _with_type(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    if pa.types.is_dictionary(column.type):
+        chunks = [chunk.dictionary_decode() for chunk in column.chunks]
+        column = pa.chunked_array(chunks, column.type.value_type)
     if column.type == kind:
         return column
     if not pa.types.is_fixed_size_list(kind):
@@ -25,7 +28,10 @@ def _with_type(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
     return pa.chunked_array([dense.take(pa.array(np.cumsum(is_valid) - 1, mask=~is_valid))])
 
 
-def dense_vectors(column: pa.ChunkedArray) -> NDArray[np.float32]:
+def dense_vectors(column: pa.ChunkedArray | pa.Array) -> NDArray[np.float32]:
     """The vectors that are not null, one below the other: float32[count, length]."""
-    values = column.drop_null().combine_chunks().flatten()
-    return np.ascontiguousarray(values.to_numpy(), np.float32).reshape(-1, column.type.list_size)
+    values = column.drop_null()
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks()
+    flat = values.flatten().to_numpy()
+    return np.ascontiguousarray(flat, np.float32).reshape(-1, column.type.list_size)

@@ -33,7 +33,7 @@ from exrindex.errors import (
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.005, 0.1
 # DuckDB would take most of the machine's memory as a cache; a scan runs beside a farm.
-_WRITE_MEMORY = "512MB"
+_WRITE_MEMORY = "256MB"
 _NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 _TURN = threading.Lock()
 _SQL_HINT = "see docs/schema.md for tables and columns"
@@ -156,6 +156,8 @@ class DuckFile:
     def __init__(self, path: Path, wait_seconds: float) -> None:
         self.path = path
         self.wait_seconds = wait_seconds
+        self._is_written = False
+        self._writer_guard = threading.Lock()
 
     def exists(self) -> bool:
         try:
@@ -210,18 +212,44 @@ class DuckFile:
 
     @contextmanager
     def reading(self, *, users_sql: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A read-only connection that cannot reach other files either."""
+        """A read-only connection that cannot reach other files either.
+
+        While another thread writes it is one beside the writer's, which sees what is committed; but
+        for the SQL of users, whose connection has to be locked.
+        """
+        beside = None if users_sql else self._beside_writer()
+        if beside is not None:
+            with self._used(beside):
+                yield beside
+            return
         with self._turn():
             connection = self._open(read_only=True)
-            try:
+            with self._used(connection, users_sql=users_sql):
                 connection.execute("SET enable_external_access = false")
                 connection.execute("SET lock_configuration = true")
-                with interruptible(connection):
-                    yield connection
-            except duckdb.Error as error:
-                raise translate(error, self.path, users_sql=users_sql) from error
-            finally:
-                connection.close()
+                yield connection
+
+    def _beside_writer(self) -> duckdb.DuckDBPyConnection | None:
+        with self._writer_guard:
+            if not self._is_written:
+                return None
+            # While it is open a further connection shares its database, settings and all.
+            connection = duckdb.connect(self.path)
+        connection.execute("SET TimeZone = 'UTC'")
+        return connection
+
+    @contextmanager
+    def _used(
+        self, connection: duckdb.DuckDBPyConnection, *, users_sql: bool = False
+    ) -> Iterator[None]:
+        """Errors by our names, signals heard, and the connection closed at the end."""
+        try:
+            with interruptible(connection):
+                yield
+        except duckdb.Error as error:
+            raise translate(error, self.path, users_sql=users_sql) from error
+        finally:
+            connection.close()
 
     @contextmanager
     def writing(self, *, patient: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -231,16 +259,22 @@ class DuckFile:
         """
         with self._turn():
             connection = self._open(read_only=False, patient=patient)
-            try:
-                with interruptible(connection):
-                    connection.execute("BEGIN")
-                    yield connection
-                    connection.execute("COMMIT")
-            except duckdb.Error as error:
-                raise translate(error, self.path) from error
-            finally:
-                # Closing without a commit rolls back.
-                connection.close()
+            # Closing without a commit rolls back.
+            with self._used(connection), self._shared():
+                connection.execute("BEGIN")
+                yield connection
+                connection.execute("COMMIT")
+
+    @contextmanager
+    def _shared(self) -> Iterator[None]:
+        """Let other threads read beside the connection that is open."""
+        with self._writer_guard:
+            self._is_written = True
+        try:
+            yield
+        finally:
+            with self._writer_guard:
+                self._is_written = False
 
     def _open(self, *, read_only: bool, patient: bool = True) -> duckdb.DuckDBPyConnection:
         """Open the file, waiting for other processes up to ``wait_seconds`` if ``patient``."""

@@ -53,6 +53,9 @@ def _is_vector(field: pa.Field) -> bool:
     return bool(pa.types.is_fixed_size_list(field.type))
 
 
+_VECTOR_COLUMNS = {field.name for table in _ROWS for field in TABLES[table] if _is_vector(field)}
+
+
 def _reference(column: str) -> str:
     return f"{column}_id"
 
@@ -115,7 +118,7 @@ def files_with_distance(column: str, distance: str) -> str:
 def insert(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
     """Insert rows of a table of the contract, and the vectors that are new."""
     for index, field in enumerate(rows.schema):
-        if _is_vector(field):
+        if field.name in _VECTOR_COLUMNS:
             references = _insert_vectors(connection, rows.column(index))
             rows = rows.set_column(index, _reference(field.name), references)
     connection.register("fresh", rows)
@@ -124,22 +127,32 @@ def insert(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) ->
 
 def _insert_vectors(connection: duckdb.DuckDBPyConnection, column: pa.ChunkedArray) -> pa.Array:
     """Put vectors where they are kept; the id of each one's, null where there is none."""
-    vectors = dense_vectors(column)
-    is_valid = column.is_valid().to_numpy(zero_copy_only=False)
     numbers: dict[bytes, int] = {}
-    given = [numbers.setdefault(vector.tobytes(), len(numbers)) for vector in vectors]
-    ids = pa.array([_digest(vector) for vector in numbers], pa.string())
-    flat = pa.array(np.frombuffer(b"".join(numbers), np.float32))
-    dims = column.type.list_size
-    distinct = pa.FixedSizeListArray.from_arrays(flat, dims)
-    connection.register("fresh_vectors", pa.table({"id": ids, "vector": distinct}))
-    connection.execute(
-        f"INSERT INTO {_VECTORS[dims]} SELECT id::UUID, vector FROM fresh_vectors"
-        f" WHERE id::UUID NOT IN (SELECT id FROM {_VECTORS[dims]})"
+    rows = pa.concat_arrays(
+        [pa.array([], pa.int64()), *(_numbered(chunk, numbers) for chunk in column.chunks)]
     )
-    places = np.zeros(len(column), np.int64)
-    places[is_valid] = given
-    return ids.take(pa.array(places, mask=~is_valid))
+    ids = pa.array([_digest(vector) for vector in numbers], pa.string())
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    flat = pa.array(np.frombuffer(b"".join(numbers), np.float32))
+    distinct = pa.FixedSizeListArray.from_arrays(flat, kind.list_size)
+    connection.register("fresh_vectors", pa.table({"id": ids, "vector": distinct}))
+    table = _VECTORS[kind.list_size]
+    connection.execute(
+        f"INSERT INTO {table} SELECT id::UUID, vector FROM fresh_vectors"
+        f" WHERE id::UUID NOT IN (SELECT id FROM {table})"
+    )
+    return ids.take(rows)
+
+
+def _numbered(vectors: pa.Array, numbers: dict[bytes, int]) -> pa.Int64Array:
+    """The number of each vector among the distinct ones, which ``numbers`` gathers."""
+    if isinstance(vectors, pa.DictionaryArray):
+        return _numbered(vectors.dictionary, numbers).take(vectors.indices)
+    given = [numbers.setdefault(each.tobytes(), len(numbers)) for each in dense_vectors(vectors)]
+    is_valid = vectors.is_valid().to_numpy(zero_copy_only=False)
+    rows = np.zeros(len(vectors), np.int64)
+    rows[is_valid] = given
+    return pa.array(rows, mask=~is_valid)
 
 
 def _digest(vector: bytes) -> str:
