@@ -56,7 +56,9 @@ def normalize_path(path: str, path_maps: Sequence[tuple[str, str]] = ()) -> str:
     ``path_maps`` are (prefix, replacement) pairs such as ``("P:\\shows", "/mnt/shows")``; the
     longest prefix that ends at a separator wins. Case is kept, symbolic links are not resolved.
     """
-    if _DRIVE.match(path):
+    if _is_plain(path):
+        pass
+    elif _DRIVE.match(path):
         path = path.replace("\\", "/")
         if not path.startswith("//"):
             path = path[0].upper() + path[1:]
@@ -65,13 +67,25 @@ def normalize_path(path: str, path_maps: Sequence[tuple[str, str]] = ()) -> str:
         path = os.path.abspath(path)
         if path.startswith("//"):
             path = path[1:]
-    path = unicodedata.normalize("NFC", path)
+    if not path.isascii():
+        path = unicodedata.normalize("NFC", path)
     for prefix, replacement in sorted(path_maps, key=lambda pair: -len(pair[0])):
         prefix = normalize_path(prefix)
         if path == prefix or path.startswith(prefix.rstrip("/") + "/"):
             path = normalize_path(replacement).rstrip("/") + path[len(prefix.rstrip("/")) :]
             break
     return escape_text(path)
+
+
+def _is_plain(path: str) -> bool:
+    """Whether a path is absolute and ASCII, and nothing in it can be collapsed: most are."""
+    return (
+        path[:1] == "/"
+        and path[-1] != "/"
+        and "/." not in path
+        and "//" not in path
+        and path.isascii()
+    )
 
 
 def directory_of(place: str) -> str:

@@ -134,7 +134,7 @@ class QuestionContract(ABC):
         odd[1] = np.random.default_rng(1).standard_normal(384)
         files = batch["files"]
         column = files.schema.get_field_index("metadata_embedding")
-        field = files.schema.field(column)
+        field = TABLES["files"].field("metadata_embedding")
         vectors = pa.FixedSizeListArray.from_arrays(pa.array(odd.ravel()), type=field.type)
         batch["files"] = files.set_column(column, field, vectors)
         store.upsert(batch)

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import pyarrow as pa
 
-from exrindex.model import Failure, FileRef, Integrity
+from exrindex.model import Failure, FileRef, Integrity, Skipped
 from exrindex.naming import directory_of, normalize_path
 from exrindex.rows import PathMaps, to_microseconds
 from exrindex.scan.report import Counts
 from exrindex.source.base import Found
 from exrindex.store.base import Store
 
-# Files looked up together.
-LOOKUP_FILES = 2000
+# Files looked up together: few at first, so that work begins soon, and twice as many each time,
+# since every lookup costs the opening of a catalog or some requests.
+LOOKUP_FILES, MOST_LOOKUP_FILES = 2000, 16000
 
 # Time stamps of files tick in steps (a kernel tick at best, a second on old file systems). A
 # broken file that was read within one step of its last change may have been finished since with
 # the same size and time, so it is read again.
 _TICK_US = 2_000_000
+_SETTLED = (Integrity.OK, Integrity.UNCHECKED)
 
 
 class Chunk(NamedTuple):
@@ -31,20 +33,16 @@ class Chunk(NamedTuple):
     failures: list[Failure]
 
 
-class _Known(NamedTuple):
-    size: int
-    mtime_us: int
-    integrity: str
-    inspected_us: int
-    has_failure: bool
+# What the store says of a file: size, mtime in µs, integrity, when it was last inspected in µs, and
+# whether a failure stands at its place. A plain tuple: a rescan makes one for every file.
+_Known: TypeAlias = tuple[int, int, str, int, bool]
 
-    def is_current(self, ref: FileRef) -> bool:
-        if self.has_failure or self.size != ref.size:
-            return False
-        if self.mtime_us != to_microseconds(ref.mtime_ns):
-            return False
-        settled = self.inspected_us - self.mtime_us > _TICK_US
-        return settled or self.integrity in (Integrity.OK, Integrity.UNCHECKED)
+
+def _is_current(known: _Known, ref: FileRef) -> bool:
+    size, mtime_us, integrity, inspected_us, has_failure = known
+    if has_failure or size != ref.size or mtime_us != to_microseconds(ref.mtime_ns):
+        return False
+    return inspected_us - mtime_us > _TICK_US or integrity in _SETTLED
 
 
 class ChangeFinder:
@@ -67,50 +65,55 @@ class ChangeFinder:
     def chunks(self, walk: Iterable[Found]) -> Iterator[Chunk]:
         """The changed files and the failures of each stretch of the walk."""
         walk = iter(walk)
-        while stretch := list(islice(walk, LOOKUP_FILES)):
+        size = LOOKUP_FILES
+        while stretch := list(islice(walk, size)):
             yield self._sift(stretch)
+            size = min(2 * size, MOST_LOOKUP_FILES)
 
     def known_at(self, place: str) -> bool:
         """Whether the store lists a file at a place of the latest chunk."""
         return place in self._known.get(directory_of(place), ())
 
     def _sift(self, stretch: list[Found]) -> Chunk:
-        refs: dict[str, FileRef] = {}
+        refs: dict[str, tuple[str, FileRef]] = {}
         directories: set[str] = set()
         failures: dict[str, Failure] = {}
         for found in stretch:
+            if isinstance(found, Skipped):
+                self._counts.skipped[found.reason] += 1
+                continue
+            place = normalize_path(found.uri, self._path_maps)
+            directory = directory_of(place)
             if isinstance(found, FileRef):
-                place = normalize_path(found.uri, self._path_maps)
-                self._counts.found += 1
-                directories.add(directory_of(place))
-                found_here = self._found.setdefault(directory_of(place), set())
+                directories.add(directory)
+                found_here = self._found.setdefault(directory, set())
                 if place in found_here:
                     # Two names that differ in Unicode form only; or a list names a file twice.
                     self._counts.skipped["another file stands at the same place"] += 1
-                    self._counts.found -= 1
                     continue
+                self._counts.found += 1
                 found_here.add(place)
                 failures.pop(place, None)
-                refs[place] = found
-            elif isinstance(found, Failure):
-                place = normalize_path(found.uri, self._path_maps)
-                if place in self._found.get(directory_of(place), ()):
-                    self._counts.skipped["another file stands at the same place"] += 1
-                else:
-                    failures[place] = found
+                refs[place] = directory, found
+            elif place in self._found.get(directory, ()):
+                self._counts.skipped["another file stands at the same place"] += 1
             else:
-                self._counts.skipped[found.reason] += 1
+                failures[place] = found
         self._found = {name: self._found[name] for name in directories}
         self._learn(directories)
-        changed = [ref for place, ref in refs.items() if not self._is_unchanged(place, ref)]
+        changed = [
+            ref
+            for place, (directory, ref) in refs.items()
+            if not self._is_unchanged(directory, place, ref)
+        ]
         return Chunk(changed, list(failures.values()))
 
-    def _is_unchanged(self, place: str, ref: FileRef) -> bool:
-        known = self._known.get(directory_of(place), {}).get(place)
-        if not self._compare or known is None or not known.is_current(ref):
+    def _is_unchanged(self, directory: str, place: str, ref: FileRef) -> bool:
+        known = self._known.get(directory, {}).get(place)
+        if not self._compare or known is None or not _is_current(known, ref):
             return False
         self._counts.unchanged += 1
-        self._counts.add_broken(known.integrity)
+        self._counts.add_broken(known[2])
         return True
 
     def _learn(self, directories: set[str]) -> None:
@@ -137,6 +140,6 @@ def _rows(table: pa.Table) -> Iterator[tuple[str, str, _Known]]:
     yield from zip(
         table["directory"].to_pylist(),
         table["file_path_normalized"].to_pylist(),
-        (_Known(*fact) for fact in facts),
+        facts,
         strict=True,
     )

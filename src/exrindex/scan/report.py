@@ -11,6 +11,7 @@ from exrindex.model import Failure, Integrity, JSONValue
 from exrindex.naming import escape_text
 
 DEFAULT_COMMIT_FILES = 4000
+_BROKEN = frozenset(integrity for integrity in Integrity if integrity.is_broken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,10 @@ class Counts:
 
     def add_broken(self, integrity: str) -> bool:
         """Count a file if its integrity is one that loses pixels; whether it is."""
-        is_broken = Integrity(integrity).is_broken
-        if is_broken:
-            self.broken[Integrity(integrity)] += 1
-        return is_broken
+        if integrity not in _BROKEN:
+            return False
+        self.broken[Integrity(integrity)] += 1
+        return True
 
 
 class Example(NamedTuple):

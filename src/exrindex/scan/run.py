@@ -121,6 +121,7 @@ class _Run:
                     self._add(unpack_batch(batch))
             self._commit()
             self._count_written(self.writer.finish())
+            self.notify(self.counts)
             self._settle()
         except (Interrupted, KeyboardInterrupt, ExrIndexError) as error:
             self._record_end_of(error)
@@ -209,6 +210,7 @@ class _Run:
         batch = concat_batches(self.waiting)
         self.waiting, self.waiting_places = [], set()
         self._count_written(self.writer.write(batch))
+        self.notify(self.counts)
 
     def _count_written(self, written: Written | None) -> None:
         if written is None:
@@ -226,7 +228,6 @@ class _Run:
         self._count_failures(
             list(starmap(Example, _columns(batch["failures"], "file_path", "code", "reason")))
         )
-        self.notify(counts)
 
     def _count_broken(self, files: pa.Table) -> None:
         for path, integrity in _columns(files, "file_path", "integrity"):
