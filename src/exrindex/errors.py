@@ -10,6 +10,7 @@
     │  └─ Unreadable             one file; becomes a ``Failure`` in ``work.py``
     ├─ HeaderError           4   the bytes are not a readable EXR header (``.offset``)
     │  └─ HeaderTruncated        more bytes are wanted (``.needed``)
+    ├─ SchedulerUnavailable  5   the Dask scheduler cannot be reached, or its workers are unfit
     └─ StoreError            5   the database refused
        ├─ StoreUnavailable       cannot be reached
        ├─ StoreConflict          another writer was first
@@ -112,6 +113,12 @@ class Interrupted(BaseException):
     def __init__(self, exit_code: int) -> None:
         super().__init__(exit_code)
         self.exit_code = exit_code
+
+
+class SchedulerUnavailable(ExrIndexError):
+    """The Dask scheduler cannot be reached, or has no workers that can do the work."""
+
+    exit_code = 5
 
 
 class StoreError(ExrIndexError):

@@ -9,10 +9,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from exrindex.embed import embed_header
-from exrindex.inspection import failure_of, inspect_file
+from exrindex.inspection import Inspected, failure_of, inspect_file
 from exrindex.model import Failure, FailureCode, FileRef, Indexed, Stage
+from exrindex.overlap import overlapping
 from exrindex.rows import PathMaps, make_batch
 from exrindex.source.base import Source
 from exrindex.tables import Batch, Packed, concat_batches, pack_batch
@@ -23,7 +25,10 @@ _HELD_BYTES = 64 * 1024 * 1024
 
 def index_file(source: Source, ref: FileRef) -> Indexed | Failure:
     """Inspect one file and place it in vector space."""
-    found = inspect_file(source, ref)
+    return _placed(inspect_file(source, ref))
+
+
+def _placed(found: Inspected | Failure) -> Indexed | Failure:
     if isinstance(found, Failure):
         return found
     vectors = embed_header(found.header)
@@ -45,8 +50,8 @@ def index_chunk(
     indexed: list[Indexed] = []
     failures: list[Failure] = []
     held = 0
-    for ref in refs:
-        result = index_file(source, ref)
+    for found in overlapping(partial(inspect_file, source), refs):
+        result = _placed(found)
         if isinstance(result, Failure):
             failures.append(result)
             continue

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO, TypedDict
 
 import typer
 
@@ -17,8 +20,8 @@ from exrindex.settings import MOST_COMMIT_FILES, MOST_WORKERS
 
 if TYPE_CHECKING:
     from exrindex.cli.context import Context
-    from exrindex.scan import Report
-    from exrindex.source import Source
+    from exrindex.scan import Report, ScanOptions
+    from exrindex.source import Shard, Source
 
 
 def scan(
@@ -71,6 +74,22 @@ def scan(
     prune: Annotated[
         bool, typer.Option("--prune", help="Retire files below PATH that are gone.")
     ] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Do one share of N, from 1: for array jobs on a render farm.",
+            show_default=False,
+        ),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Parse on the workers of a Dask cluster (needs exrindex[dask]).",
+            show_default=False,
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done; open and write nothing.")
     ] = False,
@@ -83,11 +102,14 @@ def scan(
     from exrindex.cli.progress import describe_scan, progress
     from exrindex.scan import ScanOptions
     from exrindex.scan import scan as run_scan
+    from exrindex.source import Shard
 
     ours = context_of(context)
     settings = ours.settings
     if bool(paths) == (from_file is not None):
         raise UsageError("give PATHs or --from-file LIST, one of them")
+    if scheduler is not None and workers is not None:
+        raise UsageError("--workers are processes here; a Dask cluster has its own")
     if prune and from_file is not None:
         raise UsageError("--prune needs directories: a list does not tell what is gone")
     options = ScanOptions(
@@ -98,14 +120,38 @@ def scan(
         dry_run=dry_run,
         path_maps=settings.path_maps,
     )
-    patterns = [*settings.exclude, *(exclude or [])]
+    rules: _Rules = {
+        "exclude": [*settings.exclude, *(exclude or [])],
+        "follow_symlinks": follow_symlinks,
+        "shard": None if shard is None else Shard.parse(shard, settings.path_maps),
+    }
     with ExitStack() as stack:
-        source, roots = _source(paths or [], from_file, patterns, follow_symlinks, stack)
+        source, roots = _source(paths or [], from_file, rules, stack)
         store = ours.open_store()
+        executor = None
+        if scheduler is not None:
+            executor, options = _on_cluster(scheduler, options)
         notify = stack.enter_context(progress(describe_scan, quiet=ours.quiet))
-        report = run_scan(source, store, options, roots=roots, notify=notify)
+        report = run_scan(source, store, options, roots=roots, notify=notify, executor=executor)
     _tell(ours, report, as_json=as_json)
     raise typer.Exit(report.exit_status)
+
+
+def _on_cluster(address: str, options: ScanOptions) -> tuple[Callable[[], Executor], ScanOptions]:
+    """What makes an executor there, and the options with as many workers as it has threads."""
+    try:
+        from exrindex.scheduler import SchedulerExecutor
+    except ImportError as error:
+        raise UsageError(
+            f"--scheduler needs the package distributed ({error}): pip install 'exrindex[dask]'"
+        ) from error
+    executor = SchedulerExecutor(address)
+    try:
+        threads = executor.threads()
+    finally:
+        executor.shutdown()
+    make = partial(SchedulerExecutor, address)
+    return make, replace(options, workers=threads, is_local=False)
 
 
 def _default_workers() -> int:
@@ -114,23 +160,27 @@ def _default_workers() -> int:
     return default_workers()
 
 
+class _Rules(TypedDict):
+    """What a source leaves out, and where it goes."""
+
+    exclude: list[str]
+    follow_symlinks: bool
+    shard: Shard | None
+
+
 def _source(
-    paths: list[str],
-    from_file: str | None,
-    exclude: list[str],
-    follow_symlinks: bool,
-    stack: ExitStack,
+    paths: list[str], from_file: str | None, rules: _Rules, stack: ExitStack
 ) -> tuple[Source, list[str]]:
     """The source to walk and the roots to record."""
     from exrindex.source import ListSource, LocalSource, read_file_list
 
     if from_file is None:
-        local = LocalSource(paths, exclude=exclude, follow_symlinks=follow_symlinks)
+        local = LocalSource(paths, **rules)
         return local, list(local.roots)
     stream = _open_list(from_file, stack)
     entries: Iterator[str] = read_file_list(stream)
     name = "-" if from_file == "-" else os.path.abspath(from_file)
-    return ListSource(entries, exclude=exclude, follow_symlinks=follow_symlinks), [name]
+    return ListSource(entries, **rules), [name]
 
 
 def _open_list(from_file: str, stack: ExitStack) -> BinaryIO:

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from exrindex.naming import escape_text, normalize_path
 from exrindex.rows import PathMaps
-from exrindex.source import Presence
+from exrindex.source import Presence, Shard
 from exrindex.store.base import Store
 
 # Directories whose files are asked for together.
@@ -15,9 +15,15 @@ _DIRECTORIES = 64
 
 
 def vanished(
-    store: Store, root: str, path_maps: PathMaps, warn: Callable[[str], None]
+    store: Store,
+    root: str,
+    path_maps: PathMaps,
+    warn: Callable[[str], None],
+    shard: Shard | None = None,
 ) -> Iterator[list[str]]:
     """Places at or below a directory whose files are gone, a list per group of directories.
+
+    With a shard only those of its share.
 
     Directories are listed anew, so a file made since the walk is seen.
     """
@@ -27,6 +33,8 @@ def vanished(
     here = escape_text(root).rstrip("/") + "/"
     presence = Presence(root, warn)
     directories = store.directories(place)
+    if shard is not None:
+        directories = [directory for directory in directories if shard.holds(directory)]
     for start in range(0, len(directories), _DIRECTORIES):
         table = store.known(directories[start : start + _DIRECTORIES])
         columns = ("directory", "file_path_normalized", "file_path")

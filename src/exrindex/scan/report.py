@@ -19,7 +19,8 @@ class ScanOptions:
     """The options of one scan.
 
     ``workers`` processes parse; about ``commit_files`` files are written per transaction;
-    ``start_method`` is one of multiprocessing's, None for the default of this platform.
+    ``start_method`` is one of multiprocessing's, None for the default of this platform. Workers
+    that are not ``is_local`` may be busy with the work of others, so no task is late there.
     """
 
     workers: int = 1
@@ -29,6 +30,7 @@ class ScanOptions:
     dry_run: bool = False
     path_maps: tuple[tuple[str, str], ...] = ()
     start_method: str | None = None
+    is_local: bool = True
 
 
 @dataclass(slots=True)

@@ -174,7 +174,7 @@ class _Run:
             executor=self.executor,
             window=self.options.workers + _SPARE_TASKS,
             on_crash=indexer.crashed,
-            timeout=lambda refs: _TASK_SECONDS + _FILE_SECONDS * len(refs),
+            timeout=_time_limit if self.options.is_local else None,
         )
 
     def _tasks(self) -> Iterator[list[FileRef]]:
@@ -273,11 +273,11 @@ class _Run:
                     yield row["file_path_normalized"]
 
     def _vanished(self) -> Iterator[list[str]]:
+        shard = self.source.shard if isinstance(self.source, LocalSource) else None
+        warn = self.report.warnings.append
         for root in self._open_roots():
             if os.path.isdir(root):
-                yield from vanished(
-                    self.store, root, self.options.path_maps, self.report.warnings.append
-                )
+                yield from vanished(self.store, root, self.options.path_maps, warn, shard)
 
     def _open_roots(self) -> list[str]:
         failed = {failure.uri for failure in self.report.root_failures}
@@ -336,6 +336,10 @@ class _Run:
             "exit_status": exit_status,
         }
         self.store.record_scan(pa.Table.from_pylist([row], schema=SCANS), patient=patient)
+
+
+def _time_limit(refs: Sequence[FileRef]) -> float:
+    return _TASK_SECONDS + _FILE_SECONDS * len(refs)
 
 
 def _columns(table: pa.Table, *names: str) -> Iterator[tuple[str, ...]]:

@@ -10,6 +10,7 @@ from typing import Any
 from exrindex.errors import Unreadable
 from exrindex.model import Failure, FailureCode, FileRef, Stage
 from exrindex.source.base import Found
+from exrindex.source.shard import Shard
 from exrindex.source.walk import Walk, absolute, lost, prefix_of, what_instead, why
 
 # O_NONBLOCK: a named pipe put in a file's place must not stop us. O_NOCTTY: nor a terminal.
@@ -86,14 +87,21 @@ class LocalSource:
         *,
         exclude: Sequence[str] = (),
         follow_symlinks: bool = False,
+        shard: Shard | None = None,
     ) -> None:
+        self.shard = shard
         self.roots = tuple(dict.fromkeys(absolute(root) for root in roots))
         self._exclude = tuple(exclude)
         self._follow = follow_symlinks
         _exclusion(self._exclude)
 
     def passes_over(self, path: str) -> bool:
-        """Whether the walk would not come by a path: hidden, excluded, or below no root."""
+        """Whether the walk would not come by a path: hidden, excluded, below no root, or in
+        another share."""
+        if self.shard is not None:
+            owner = path if os.path.isdir(path) else os.path.dirname(path)
+            if not self.shard.holds(owner):
+                return True
         above = [root for root in self.roots if path == root or path.startswith(prefix_of(root))]
         if not above:
             return True
@@ -117,7 +125,10 @@ class LocalSource:
 
     def walk(self) -> Iterator[Found]:
         walk = Walk(
-            excluded=_exclusion(self._exclude), follow_symlinks=self._follow, apart=self.roots
+            excluded=_exclusion(self._exclude),
+            follow_symlinks=self._follow,
+            apart=self.roots,
+            shard=self.shard,
         )
         for root in self.roots:
             yield from walk.start(root)
@@ -139,14 +150,18 @@ class ListSource:
         *,
         exclude: Sequence[str] = (),
         follow_symlinks: bool = False,
+        shard: Shard | None = None,
     ) -> None:
+        self._shard = shard
         self._entries = entries
         self._exclude = tuple(exclude)
         self._follow = follow_symlinks
         _exclusion(self._exclude)
 
     def walk(self) -> Iterator[Found]:
-        walk = Walk(excluded=_exclusion(self._exclude), follow_symlinks=self._follow)
+        walk = Walk(
+            excluded=_exclusion(self._exclude), follow_symlinks=self._follow, shard=self._shard
+        )
         for entry in self._entries:
             yield from walk.start(absolute(entry))
 

@@ -12,12 +12,15 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from exrindex.errors import UsageError
 from exrindex.model import Failure, FailureCode, FileRef, Skipped, Stage
 from exrindex.naming import escape_text
+from exrindex.overlap import overlapping
 from exrindex.source.base import Found
+from exrindex.source.shard import Shard
 
 HIDDEN = "hidden"
 EXCLUDED = "excluded"
@@ -92,7 +95,8 @@ class Walk:
     """The rules of one walk.
 
     ``excluded`` tests paths relative to the root they were found below. Places in ``apart`` are
-    roots of their own: a walk that comes by leaves them out.
+    roots of their own: a walk that comes by leaves them out. With a ``shard`` all directories are
+    walked into, and what is found right in one of another share is left out.
     """
 
     def __init__(
@@ -101,7 +105,9 @@ class Walk:
         excluded: Callable[[str], bool] | None = None,
         follow_symlinks: bool = False,
         apart: Collection[str] = (),
+        shard: Shard | None = None,
     ) -> None:
+        self._shard = shard
         self._excluded = excluded
         self._follow = follow_symlinks
         self._apart = frozenset(apart)
@@ -118,6 +124,8 @@ class Walk:
             return
         if stat.S_ISDIR(status.st_mode):
             yield from self._tree(path)
+        elif not self._is_ours(os.path.dirname(path)):
+            return
         elif self._excluded and self._excluded(os.path.basename(path)):
             yield Skipped(path, EXCLUDED)
         else:
@@ -131,15 +139,18 @@ class Walk:
                 levels.pop()
                 continue
             path = levels[-1].prefix + levels[-1].directories.pop()
+            is_ours = self._is_ours(path)
             identity = _identity(path) if self._follow else None
             if identity and any(level.identity == identity for level in levels):
-                yield Skipped(path, LINK_LOOP)
+                if is_ours:
+                    yield Skipped(path, LINK_LOOP)
                 continue
             listing = _list(path, self._follow)
-            if listing.problem:
-                yield lost(path, listing.problem)
             prefix = prefix_of(path)
-            yield from self._files(prefix, listing.files, skip)
+            if is_ours:
+                if listing.problem:
+                    yield lost(path, listing.problem)
+                yield from self._files(prefix, listing.files, skip)
             deeper: list[str] = []
             for name in listing.directories:
                 place = prefix + name
@@ -148,20 +159,24 @@ class Walk:
                 reason = self._passed_over(name, place[skip:] + "/")
                 if reason is None and name in listing.links and not self._follow:
                     reason = LINKED_DIRECTORY
-                if reason:
-                    yield Skipped(place, reason)
-                else:
+                if reason is None:
                     deeper.append(name)
+                elif is_ours:
+                    yield Skipped(place, reason)
             deeper.reverse()
             levels.append(_Level(prefix, deeper, identity))
 
+    def _is_ours(self, directory: str) -> bool:
+        return self._shard is None or self._shard.holds(directory)
+
     def _files(self, prefix: str, names: list[str], skip: int) -> Iterator[Found]:
-        for name in names:
-            path = prefix + name
-            if path in self._apart:
-                continue
-            reason = self._passed_over(name, path[skip:])
-            yield Skipped(path, reason) if reason else _file(path)
+        """The files of a directory: their states are asked for one by one, or many at once."""
+        paths = [path for name in names if (path := prefix + name) not in self._apart]
+        return overlapping(partial(self._look, skip), paths)
+
+    def _look(self, skip: int, path: str) -> Found:
+        reason = self._passed_over(path.rpartition("/")[2], path[skip:])
+        return Skipped(path, reason) if reason else _file(path)
 
     def _passed_over(self, name: str, relative: str) -> str | None:
         if name.startswith("."):

@@ -1,0 +1,69 @@
+"""Waiting is overlapped where there is waiting; order and errors are those of a plain map."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from exrindex.overlap import overlapping
+
+
+def slowly(item: int) -> int:
+    time.sleep(0.002)
+    return item * item
+
+
+def test_order_is_kept() -> None:
+    for count in (0, 1, 4, 5, 100):
+        expected = [item * item for item in range(count)]
+        assert list(overlapping(slowly, range(count), threads=8)) == expected
+        assert list(overlapping(lambda item: item * item, range(count))) == expected
+
+
+def test_slow_items_wait_together() -> None:
+    """Eight of them meet: fewer at once would never open the barrier."""
+    barrier = threading.Barrier(8)
+
+    def meet(item: int) -> int:
+        if item < 4:
+            return slowly(item)
+        barrier.wait(timeout=10)
+        return item
+
+    assert list(overlapping(meet, range(4 + 16), threads=8))[4:] == list(range(4, 20))
+
+
+def test_quick_items_start_no_thread() -> None:
+    seen: set[int] = set()
+    list(overlapping(lambda item: seen.add(threading.get_ident()), range(100)))
+    assert seen == {threading.get_ident()}
+
+
+def test_no_more_are_begun_than_there_are_threads() -> None:
+    begun: list[int] = []
+
+    def items() -> Iterator[int]:
+        for item in range(100):
+            begun.append(item)
+            yield item
+
+    taken = overlapping(slowly, items(), threads=8)
+    for count in range(1, 60):
+        next(taken)
+        assert len(begun) <= count + 8
+    taken.close()  # type: ignore[attr-defined]
+
+
+def test_an_error_comes_in_its_turn() -> None:
+    def fail(item: int) -> int:
+        if item == 7:
+            raise ValueError(item)
+        return slowly(item)
+
+    results = overlapping(fail, range(20), threads=8)
+    assert [next(results) for _ in range(7)] == [item * item for item in range(7)]
+    with pytest.raises(ValueError, match="7"):
+        next(results)
