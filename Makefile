@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 DEMO ?= demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo scan test lint types unit bench clean \
+.PHONY: help demo scan test lint types unit bench bench-check clean \
 	vast-server vast-sdk-tests vast-faults test-vast-live
 
 help:  ## Show this list
@@ -44,8 +44,12 @@ unit: $(VENV)/installed-test  ## Tests
 	$(BIN)/python -m pytest -q -n auto
 
 bench: $(VENV)/installed-test  ## Measure speed and memory (minutes; not part of test)
+	$(BIN)/python tests/benchmarks/bench_ratios.py
 	$(BIN)/python tests/benchmarks/bench.py
 	$(BIN)/python tests/benchmarks/bench_vast.py
+
+bench-check: $(VENV)/installed-test  ## Compare ratios of speed with those recorded (minutes)
+	$(BIN)/python tests/benchmarks/bench_ratios.py --check
 
 # What the SDK's own tests need stands in a virtual environment of its own.
 SDK_VENV ?= $(VENV)-sdk

@@ -67,3 +67,18 @@ def test_an_error_comes_in_its_turn() -> None:
     assert [next(results) for _ in range(7)] == [item * item for item in range(7)]
     with pytest.raises(ValueError, match="7"):
         next(results)
+
+
+def test_heavy_results_are_held_by_twos() -> None:
+    begun: list[int] = []
+
+    def begin(item: int) -> int:
+        begun.append(item)
+        return slowly(item)
+
+    results = overlapping(begin, range(100), threads=16, is_light=lambda result: result < 30**2)
+    for count in range(1, 100):
+        next(results)
+        if count > 32:
+            assert len(begun) <= max(count + 2, 31 + 16)
+    assert len(begun) == 100 or next(results) == 99 * 99

@@ -18,6 +18,7 @@ from exrindex.model import FailureCode, JSONValue
 from exrindex.plain import plain_rows
 from exrindex.source import LocalSource
 from exrindex.store.base import Store, VectorColumn
+from exrindex.tables import TABLES
 from trees import batch_of, catalog, duck, frame, half_rendered, mixed_tree, multipart, run, write
 
 NOW = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
@@ -38,7 +39,7 @@ def put(store: Store, names: Sequence[str], vectors: Vectors | None = None) -> N
         files = batch["files"]
         for column in VectorColumn:
             index = files.schema.get_field_index(column.value)
-            field = files.schema.field(index)
+            field = TABLES["files"].field(column.value)
             dims = field.type.list_size
             part = np.ascontiguousarray(vectors[:, :dims])
             part /= np.linalg.norm(part, axis=1, keepdims=True)

@@ -17,19 +17,24 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 # Threads that wait at once. They hold what they have read, so the number bounds memory, too.
-THREADS = 32
+THREADS, _FEW = 32, 2
 _TRIALS = 4
 # An item that takes longer than this has waited for something.
 _SLOW_SECONDS = 0.001
 
 
 def overlapping(
-    function: Callable[[Item], Result], items: Iterable[Item], *, threads: int = THREADS
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    threads: int = THREADS,
+    is_light: Callable[[Result], bool] = lambda result: True,
 ) -> Iterator[Result]:
     """Yield ``function(item)`` for every item, in their order.
 
     In threads if the quickest of the first few takes long; then at most ``threads`` items are
-    begun and not yet yielded. What ``function`` raises is raised here.
+    begun and not yet yielded, and few once a result is not light, so that memory stays bounded.
+    What ``function`` raises is raised here.
     """
     items = iter(items)
     quickest = float("inf")
@@ -37,24 +42,34 @@ def overlapping(
         started = time.monotonic()
         result = function(item)
         quickest = min(quickest, time.monotonic() - started)
+        if not is_light(result):
+            threads = _FEW
         yield result
     if quickest < _SLOW_SECONDS:
         yield from map(function, items)
     else:
-        yield from _in_threads(function, items, threads)
+        yield from _in_threads(function, items, threads, is_light)
 
 
 def _in_threads(
-    function: Callable[[Item], Result], items: Iterator[Item], threads: int
+    function: Callable[[Item], Result],
+    items: Iterator[Item],
+    threads: int,
+    is_light: Callable[[Result], bool],
 ) -> Iterator[Result]:
     begun: deque[Future[Result]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="overlap")
+    more = True
     try:
-        for item in items:
-            begun.append(pool.submit(function, item))
-            if len(begun) == threads:
-                yield begun.popleft().result()
-        while begun:
-            yield begun.popleft().result()
+        while more or begun:
+            while more and len(begun) < threads:
+                rest = list(islice(items, 1))
+                begun += [pool.submit(function, item) for item in rest]
+                more = bool(rest)
+            if begun:
+                result = begun.popleft().result()
+                if not is_light(result):
+                    threads = _FEW
+                yield result
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

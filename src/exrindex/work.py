@@ -21,6 +21,8 @@ from exrindex.tables import Batch, Packed, concat_batches, pack_batch
 
 # Bytes of headers held before they become rows, which keep a fraction of very large values.
 _HELD_BYTES = 64 * 1024 * 1024
+# Headers above this size are not held by the dozen while others are waited for.
+_LIGHT_BYTES = 1024 * 1024
 
 
 def index_file(source: Source, ref: FileRef) -> Indexed | Failure:
@@ -50,7 +52,7 @@ def index_chunk(
     indexed: list[Indexed] = []
     failures: list[Failure] = []
     held = 0
-    for found in overlapping(partial(inspect_file, source), refs):
+    for found in overlapping(partial(inspect_file, source), refs, is_light=_is_light):
         result = _placed(found)
         if isinstance(result, Failure):
             failures.append(result)
@@ -62,6 +64,10 @@ def index_chunk(
             indexed, held = [], 0
     batches.append(make_batch(indexed, failures, seen_at, path_maps))
     return concat_batches(batches)
+
+
+def _is_light(found: Inspected | Failure) -> bool:
+    return isinstance(found, Failure) or found.header.nbytes <= _LIGHT_BYTES
 
 
 @dataclass(frozen=True, slots=True)

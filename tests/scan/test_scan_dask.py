@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import warnings
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -37,6 +39,10 @@ def cluster() -> Iterator[str]:
         ) as made,
     ):
         yield made.scheduler_address
+    # Sockets to workers that were killed are closed by nobody else.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gc.collect()
 
 
 @pytest.fixture

@@ -7,9 +7,7 @@ was killed is finished by running it again.
 from __future__ import annotations
 
 import datetime as dt
-import getpass
 import os
-import socket
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -18,7 +16,6 @@ from contextlib import closing, suppress
 from functools import partial
 from itertools import chain, islice, starmap
 
-import orjson
 import pyarrow as pa
 
 from exrindex.errors import ExrIndexError, Interrupted, SourceError, StoreError
@@ -28,11 +25,12 @@ from exrindex.pool import ordered_map, process_executor
 from exrindex.rows import make_batch
 from exrindex.scan.changes import ChangeFinder
 from exrindex.scan.prune import vanished
+from exrindex.scan.record import scan_row
 from exrindex.scan.report import MAX_EXAMPLES, Counts, Example, Notify, Report, ScanOptions
 from exrindex.scan.writer import Writer, Written
 from exrindex.source import LocalSource, Source
 from exrindex.store.base import SchemaState, Store
-from exrindex.tables import SCANS, Batch, Packed, concat_batches, unpack_batch
+from exrindex.tables import Batch, Packed, concat_batches, unpack_batch
 from exrindex.work import ChunkIndexer
 
 # Files per task: small enough to spread over the workers, large enough to make the cost of
@@ -308,34 +306,16 @@ class _Run:
 
     def _record_end_of(self, error: BaseException) -> None:
         """Record how the run ended, unless the store itself fails or is busy."""
+        self._count_written(self.writer.give_up(_LAST_SECONDS))
         if isinstance(error, StoreError):
             return
-        self._count_written(self.writer.give_up(_LAST_SECONDS))
         self.report.seconds = time.monotonic() - self.started
         with suppress(StoreError):
             self._record(exit_status=getattr(error, "exit_code", 130), patient=False)
 
     def _record(self, *, exit_status: int | None, patient: bool = True) -> None:
-        finished = exit_status is not None
-        row = {
-            "scan_id": self.report.scan_id,
-            "started_at": self.started_at,
-            "finished_at": _now() if finished else None,
-            "host": socket.gethostname(),
-            "user": _user(),
-            "roots": _json([escape_text(root) for root in self.report.roots]),
-            "options": _json(
-                {
-                    "workers": self.options.workers,
-                    "commit_files": self.options.commit_files,
-                    "force": self.options.force,
-                    "prune": self.options.prune,
-                }
-            ),
-            "counts": _json(self.report.document()) if finished else None,
-            "exit_status": exit_status,
-        }
-        self.store.record_scan(pa.Table.from_pylist([row], schema=SCANS), patient=patient)
+        row = scan_row(self.report, self.options, self.started_at, exit_status)
+        self.store.record_scan(row, patient=patient)
 
 
 def _time_limit(refs: Sequence[FileRef]) -> float:
@@ -349,14 +329,3 @@ def _columns(table: pa.Table, *names: str) -> Iterator[tuple[str, ...]]:
 
 def _now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
-
-
-def _json(value: object) -> str:
-    return orjson.dumps(value).decode()
