@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from exrindex.overlap import overlapping
+from exrindex.overlap import Overlap
 
 
 def slowly(item: int) -> int:
@@ -19,8 +19,8 @@ def slowly(item: int) -> int:
 def test_order_is_kept() -> None:
     for count in (0, 1, 4, 5, 100):
         expected = [item * item for item in range(count)]
-        assert list(overlapping(slowly, range(count), threads=8)) == expected
-        assert list(overlapping(lambda item: item * item, range(count))) == expected
+        assert list(Overlap(8).map(slowly, range(count))) == expected
+        assert list(Overlap().map(lambda item: item * item, range(count))) == expected
 
 
 def test_slow_items_wait_together() -> None:
@@ -33,12 +33,12 @@ def test_slow_items_wait_together() -> None:
         barrier.wait(timeout=10)
         return item
 
-    assert list(overlapping(meet, range(4 + 16), threads=8))[4:] == list(range(4, 20))
+    assert list(Overlap(8).map(meet, range(4 + 16)))[4:] == list(range(4, 20))
 
 
 def test_quick_items_start_no_thread() -> None:
     seen: set[int] = set()
-    list(overlapping(lambda item: seen.add(threading.get_ident()), range(100)))
+    list(Overlap().map(lambda item: seen.add(threading.get_ident()), range(100)))
     assert seen == {threading.get_ident()}
 
 
@@ -50,7 +50,7 @@ def test_no_more_are_begun_than_there_are_threads() -> None:
             begun.append(item)
             yield item
 
-    taken = overlapping(slowly, items(), threads=8)
+    taken = Overlap(8).map(slowly, items())
     for count in range(1, 60):
         next(taken)
         assert len(begun) <= count + 8
@@ -63,7 +63,7 @@ def test_an_error_comes_in_its_turn() -> None:
             raise ValueError(item)
         return slowly(item)
 
-    results = overlapping(fail, range(20), threads=8)
+    results = Overlap(8).map(fail, range(20))
     assert [next(results) for _ in range(7)] == [item * item for item in range(7)]
     with pytest.raises(ValueError, match="7"):
         next(results)
@@ -76,9 +76,23 @@ def test_heavy_results_are_held_by_twos() -> None:
         begun.append(item)
         return slowly(item)
 
-    results = overlapping(begin, range(100), threads=16, is_light=lambda result: result < 30**2)
+    results = Overlap(16).map(begin, range(100), lambda result: result < 30**2)
     for count in range(1, 100):
         next(results)
         if count > 32:
             assert len(begun) <= max(count + 2, 31 + 16)
     assert len(begun) == 100 or next(results) == 99 * 99
+
+
+def test_what_was_slow_is_tried_once_the_next_time() -> None:
+    overlap = Overlap(8)
+    list(overlap.map(slowly, range(8)))
+    barrier = threading.Barrier(8)
+
+    def meet(item: int) -> int:
+        if item == 0:
+            return slowly(item)
+        barrier.wait(timeout=10)
+        return item
+
+    assert list(overlap.map(meet, range(1 + 8)))[1:] == list(range(1, 9))

@@ -23,32 +23,39 @@ _TRIALS = 4
 _SLOW_SECONDS = 0.001
 
 
-def overlapping(
-    function: Callable[[Item], Result],
-    items: Iterable[Item],
-    *,
-    threads: int = THREADS,
-    is_light: Callable[[Result], bool] = lambda result: True,
-) -> Iterator[Result]:
-    """Yield ``function(item)`` for every item, in their order.
+class Overlap:
+    """Maps over files; remembers from one map to the next whether they answer late."""
 
-    In threads if the quickest of the first few takes long; then at most ``threads`` items are
-    begun and not yet yielded, and few once a result is not light, so that memory stays bounded.
-    What ``function`` raises is raised here.
-    """
-    items = iter(items)
-    quickest = float("inf")
-    for item in islice(items, _TRIALS):
-        started = time.monotonic()
-        result = function(item)
-        quickest = min(quickest, time.monotonic() - started)
-        if not is_light(result):
-            threads = _FEW
-        yield result
-    if quickest < _SLOW_SECONDS:
-        yield from map(function, items)
-    else:
-        yield from _in_threads(function, items, threads, is_light)
+    def __init__(self, threads: int = THREADS) -> None:
+        self._threads = threads
+        self._is_slow = False
+
+    def map(
+        self,
+        function: Callable[[Item], Result],
+        items: Iterable[Item],
+        is_light: Callable[[Result], bool] = lambda result: True,
+    ) -> Iterator[Result]:
+        """Yield ``function(item)`` for every item, in their order.
+
+        In threads if the quickest of the first few takes long; then at most so many items are
+        begun and not yet yielded, and few once a result is not light, so that memory stays
+        bounded. What ``function`` raises is raised here.
+        """
+        items = iter(items)
+        threads, quickest = self._threads, float("inf")
+        for item in islice(items, 1 if self._is_slow else _TRIALS):
+            started = time.monotonic()
+            result = function(item)
+            quickest = min(quickest, time.monotonic() - started)
+            if not is_light(result):
+                threads = _FEW
+            yield result
+        self._is_slow = _SLOW_SECONDS <= quickest < float("inf")
+        if self._is_slow:
+            yield from _in_threads(function, items, threads, is_light)
+        else:
+            yield from map(function, items)
 
 
 def _in_threads(

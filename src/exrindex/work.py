@@ -14,7 +14,7 @@ from functools import partial
 from exrindex.embed import embed_header
 from exrindex.inspection import Inspected, failure_of, inspect_file
 from exrindex.model import Failure, FailureCode, FileRef, Indexed, Stage
-from exrindex.overlap import overlapping
+from exrindex.overlap import Overlap
 from exrindex.rows import PathMaps, make_batch
 from exrindex.source.base import Source
 from exrindex.tables import Batch, Packed, concat_batches, pack_batch
@@ -23,6 +23,7 @@ from exrindex.tables import Batch, Packed, concat_batches, pack_batch
 _HELD_BYTES = 64 * 1024 * 1024
 # Headers above this size are not held by the dozen while others are waited for.
 _LIGHT_BYTES = 1024 * 1024
+_READS = Overlap()
 
 
 def index_file(source: Source, ref: FileRef) -> Indexed | Failure:
@@ -52,7 +53,7 @@ def index_chunk(
     indexed: list[Indexed] = []
     failures: list[Failure] = []
     held = 0
-    for found in overlapping(partial(inspect_file, source), refs, is_light=_is_light):
+    for found in _READS.map(partial(inspect_file, source), refs, _is_light):
         result = _placed(found)
         if isinstance(result, Failure):
             failures.append(result)

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from exrindex.errors import UsageError
 from exrindex.model import Failure, FailureCode, FileRef, Skipped, Stage
 from exrindex.naming import escape_text
-from exrindex.overlap import overlapping
+from exrindex.overlap import Overlap
 from exrindex.source.base import Found
 from exrindex.source.shard import Shard
 
@@ -108,6 +108,7 @@ class Walk:
         shard: Shard | None = None,
     ) -> None:
         self._shard = shard
+        self._looks = Overlap()
         self._excluded = excluded
         self._follow = follow_symlinks
         self._apart = frozenset(apart)
@@ -172,7 +173,7 @@ class Walk:
     def _files(self, prefix: str, names: list[str], skip: int) -> Iterator[Found]:
         """The files of a directory: their states are asked for one by one, or many at once."""
         paths = [path for name in names if (path := prefix + name) not in self._apart]
-        return overlapping(partial(self._look, skip), paths)
+        return self._looks.map(partial(self._look, skip), paths)
 
     def _look(self, skip: int, path: str) -> Found:
         reason = self._passed_over(path.rpartition("/")[2], path[skip:])

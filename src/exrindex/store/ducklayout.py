@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from functools import cache
 from typing import NamedTuple
 
 import duckdb
@@ -60,6 +61,7 @@ def _reference(column: str) -> str:
     return f"{column}_id"
 
 
+@cache
 def stored_tables() -> dict[str, dict[str, Column]]:
     """Every table of a catalog → its columns."""
     tables = {}
@@ -86,6 +88,7 @@ def column_type(field: pa.Field) -> str:
     return _TYPES[field.type]
 
 
+@cache
 def views() -> dict[str, str]:
     """The contract's tables that are views → their queries."""
     return {table: _view(table, rows) for table, rows in _ROWS.items()}
