@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO ?= demo
+# Tests wait now and then: one more at a time than there are CPUs.
+JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo scan test lint types unit bench bench-check clean \
@@ -41,7 +43,7 @@ types: $(VENV)/installed-test  ## Types
 	$(BIN)/mypy
 
 unit: $(VENV)/installed-test  ## Tests
-	$(BIN)/python -m pytest -q -n auto
+	$(BIN)/python -m pytest -q -n $(JOBS)
 
 bench: $(VENV)/installed-test  ## Measure speed and memory (minutes; not part of test)
 	$(BIN)/python tests/benchmarks/bench_ratios.py

@@ -10,6 +10,7 @@ the same process and turn by turn. Times are medians of the runs, memory is the 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import statistics
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import OpenEXR
+import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -33,29 +35,45 @@ from sample_show import write_sample_show
 
 T = TypeVar("T")
 
-# Runs the command line, then tells the peak memory of this process (the parent of the workers).
-_MEASURED = """
-import resource, runpy, sys
-try:
-    runpy.run_module("exrindex", run_name="__main__")
-finally:
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
-"""
+
+class Usage:
+    """What a process and its descendants used: CPU seconds, peak memory in MB, MB written."""
+
+    def __init__(self) -> None:
+        self.parent_cpu = self.parent_mb = self.worker_mb = self.written_mb = 0.0
+        self._workers: dict[int, float] = {}
+
+    @property
+    def workers_cpu(self) -> float:
+        return sum(self._workers.values())
+
+    def look(self, process: psutil.Process) -> None:
+        """Read the counters; what has ended keeps those of the last look."""
+        with contextlib.suppress(psutil.Error):
+            for worker in process.children(recursive=True):
+                times = worker.cpu_times()
+                self._workers[worker.pid] = times.user + times.system
+                self.worker_mb = max(self.worker_mb, worker.memory_info().rss / 1e6)
+            times = process.cpu_times()
+            self.parent_cpu = times.user + times.system
+            self.parent_mb = max(self.parent_mb, process.memory_info().rss / 1e6)
+            self.written_mb = process.io_counters().write_bytes / 1e6
 
 
-def scan(root: Path, catalog: Path) -> dict[str, Any]:
-    """Summary of one scan by a new process, with ``wall`` seconds and ``parent_mb``."""
+def scan(root: Path, catalog: Path) -> tuple[dict[str, Any], Usage]:
+    """Summary of one scan by a new process, with ``wall`` seconds, and what it used."""
+    command = [sys.executable, "-m", "exrindex", "-q", "--store", str(catalog), "scan", "--json"]
+    usage = Usage()
     started = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-c", _MEASURED, "-q", "--store", str(catalog), "scan", "--json", root],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    wall = time.perf_counter() - started
-    assert done.returncode in (0, 1), done.stderr
-    summary: dict[str, Any] = json.loads(done.stdout)
-    return summary | {"wall": wall, "parent_mb": int(done.stderr.split()[-1]) / 1024}
+    with subprocess.Popen([*command, str(root)], stdout=subprocess.PIPE, text=True) as process:
+        watched = psutil.Process(process.pid)
+        while process.poll() is None:
+            usage.look(watched)
+            time.sleep(0.05)
+        assert process.stdout is not None
+        summary: dict[str, Any] = json.loads(process.stdout.read())
+    assert process.returncode in (0, 1)
+    return summary | {"wall": time.perf_counter() - started}, usage
 
 
 def bench_parser(root: Path, rounds: int) -> None:
@@ -114,16 +132,19 @@ def bench_scan(name: str, root: Path, work: Path, runs: int) -> None:
         channels = open_store(str(catalog), lock_wait=1).sql("SELECT avg(channel_count) FROM files")
         size = catalog.stat().st_size
         catalog.unlink()
-    found = new[0]["found"]
+    found = new[0][0]["found"]
     mean = channels.column(0)[0].as_py()
     print(f"\n{name}: {found} files of {mean:.1f} channels on average, median of {runs} runs")
     for title, results in (("new", new), ("again", again)):
-        whole = statistics.median(found / result["wall"] for result in results)
-        scanning = statistics.median(found / result["seconds"] for result in results)
-        parent = max(result["parent_mb"] for result in results)
+        whole = statistics.median(found / summary["wall"] for summary, _ in results)
+        scanning = statistics.median(found / summary["seconds"] for summary, _ in results)
+        used = results[0][1]
         print(
             f"  {title:6} {whole:9,.0f} files/s with start-up, {scanning:9,.0f} without; "
-            f"peak memory of the parent {parent:,.0f} MB"
+            f"CPU µs a file: parent {used.parent_cpu / found * 1e6:,.0f}, "
+            f"workers {used.workers_cpu / found * 1e6:,.0f}; "
+            f"peak MB: parent {used.parent_mb:,.0f}, worker {used.worker_mb:,.0f}; "
+            f"written {used.written_mb / found * 1e6:,.0f} bytes a file"
         )
     print(f"  catalog {size / found:,.0f} bytes a file")
 
@@ -145,6 +166,9 @@ def main() -> None:
             if count == wanted.files[0]:
                 bench_parser(tree, rounds=3)
             bench_scan(f"{count} frames", tree, work, wanted.runs if count <= 20_000 else 1)
+        mixed = work / "mixed"
+        make_tree(mixed, wanted.files[0], mixed=True)
+        bench_scan(f"{wanted.files[0]} frames of 4 to 150 channels", mixed, work, wanted.runs)
 
 
 if __name__ == "__main__":

@@ -210,7 +210,7 @@ def main() -> None:
     worse = []
     for name, ratio in found.items():
         before = recorded.get(name)
-        print(f"  {name:42} {ratio:12.2f}" + (f"   recorded {before:.2f}" if before else ""))
+        print(f"  {name:42} {ratio:12.3f}" + (f"   recorded {before:.3f}" if before else ""))
         if before and ratio < before * (1 - TOLERANCE):
             worse.append(name)
     if wanted.record:

@@ -10,7 +10,7 @@ from collections import Counter
 import pyarrow as pa
 import pytest
 
-from benchmarks.make_tree import frame_bytes
+from benchmarks.make_tree import frames_of
 from exrindex.store.base import Upserted
 from exrindex.store.vast.rows import REQUEST_BYTES, fit, requests
 from exrindex.tables import Batch
@@ -28,8 +28,8 @@ def chunk() -> Batch:
     """Frames of 30 channels and 30 attributes each."""
     rng = random.Random(1)
     files = {
-        f"/shows/x/sh{n % DIRECTORIES:03d}/beauty.{n:05d}.exr": frame_bytes(rng, "sh", "arnold", n)
-        for n in range(FRAMES)
+        f"/shows/x/sh{n % DIRECTORIES:03d}/beauty.{n:05d}.exr": frame
+        for n, frame in enumerate(frames_of(rng, "sh", "arnold", 30, FRAMES))
     }
     batch = batch_of(files, NOW)
     assert batch["channels"].num_rows == 30 * FRAMES
