@@ -7,6 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes depends on the machine, and decides no test.
+settings.register_profile("exrindex", deadline=None)
+settings.load_profile("exrindex")
 
 
 @pytest.fixture

@@ -113,7 +113,7 @@ TYPES = [*exrmaker._ENCODERS, "mystery", "unknown", ""]
 names = st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1, max_size=8)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(
     attributes=st.lists(
         st.tuples(
@@ -136,7 +136,7 @@ def test_any_attribute_fits_into_the_tables(attributes: list[tuple[str, str, byt
     assert_valid(batch)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(
     flips=st.lists(st.tuples(st.integers(0, 900), st.integers(0, 255)), max_size=6),
     cut=st.integers(0, 900),

@@ -108,7 +108,7 @@ HEADERS = st.builds(
 )
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow])
 @given(HEADERS)
 def test_any_header_has_finite_unit_vectors(header: Header) -> None:
     vectors = embed_header(header)
@@ -118,7 +118,7 @@ def test_any_header_has_finite_unit_vectors(header: Header) -> None:
         assert abs(np.linalg.norm(vector.astype(np.float64)) - 1) < 1e-6
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(HEADERS)
 def test_fresh_caches_and_reversed_lists_change_no_bit(header: Header) -> None:
     vectors = embed_header(header)
@@ -133,7 +133,7 @@ def test_fresh_caches_and_reversed_lists_change_no_bit(header: Header) -> None:
     assert again.fingerprint.tobytes() == vectors.fingerprint.tobytes()
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(HEADERS, HEADERS)
 def test_any_two_headers_have_a_distance(one: Header, other: Header) -> None:
     u, v = embed_header(one).metadata, embed_header(other).metadata

@@ -101,7 +101,7 @@ def test_what_differs_otherwise_is_parsed_as_a_whole(first: bytes, data: bytes) 
         assert outcome(parse, data) == outcome(parse_whole, data)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     headers(),
     st.lists(
@@ -126,7 +126,7 @@ def test_any_change_gives_what_a_whole_parse_gives(
 types = st.sampled_from("string int float double m44f timecode stringvector preview odd".split())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(types, st.binary(min_size=1, max_size=12)), max_size=5), st.data())
 def test_other_values_of_the_same_size(made: list[tuple[str, bytes]], data: st.DataObject) -> None:
     parse = HeaderParser()

@@ -45,7 +45,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Tables]:
 
 # Rarely can all be combined in the time that a test may take: each value comes up once.
 WAYS: list[dict[str, Any]] = [
-    {"workers": 1, "commit_files": 1},
+    {"workers": 1, "commit_files": 2},
     {"workers": 2, "commit_files": 3, "start_method": "spawn"},
     {"workers": 4, "commit_files": 7, "start_method": "forkserver"},
     {"workers": 2, "commit_files": 7, "start_method": "fork"},

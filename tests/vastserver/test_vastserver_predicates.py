@@ -162,7 +162,7 @@ def _cell(cells: dict[str, list[Any]], path: str, row: int) -> Any:
     return value
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(_tests(), max_size=3), _cells(), st.lists(st.booleans(), min_size=ROWS, max_size=ROWS)
 )

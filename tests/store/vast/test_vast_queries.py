@@ -329,7 +329,7 @@ wheres = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(where=wheres)
 def test_pushing_down_changes_no_answer(both: Both, where: str) -> None:
     statement = f"SELECT file_path FROM files WHERE {where} ORDER BY ALL"
