@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from exr.test_exr_properties import headers
 from exrindex.errors import HeaderError, HeaderTruncated
+from exrindex.exr import repeat
 from exrindex.exr.parse import parse_header as parse_whole
 from exrindex.exr.repeat import HeaderParser
 from exrindex.model import Header
@@ -146,3 +148,23 @@ def test_numbers_are_compared_by_their_bytes() -> None:
         content = header([minimal_part(attributes=[raw_attr("n", "float", raw)])])
         assert parse(content).parts[0].attributes[-1].raw == raw
         assert repr(parse(content)) == repr(parse_whole(content))
+
+
+def test_attributes_are_copied_once_however_many_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once for each that differs made the time grow with the square of their number."""
+    copies: list[int] = []
+
+    def counting(items: Iterable[object]) -> list[object]:
+        made = [*items]
+        copies.append(len(made))
+        return made
+
+    def content(value: int) -> bytes:
+        attributes = [raw_attr(f"a{n}", "odd", bytes([value])) for n in range(50)]
+        return header([minimal_part(attributes=attributes)])
+
+    parse = HeaderParser()
+    parse(content(1))
+    monkeypatch.setattr(repeat, "list", counting, raising=False)
+    assert parse(content(2)) == parse_whole(content(2))
+    assert sum(copies) < 100

@@ -98,7 +98,9 @@ def _repeated(known: _Known, data: bytes) -> Header | None:
         return None
     attributes: dict[int, list[Attribute]] = {}
     for span in changed:
-        row = attributes.setdefault(span.part, list(header.parts[span.part].attributes))
+        if span.part not in attributes:
+            attributes[span.part] = list(header.parts[span.part].attributes)
+        row = attributes[span.part]
         old = row[span.place]
         raw = data[span.value_start : span.value_start + len(old.raw)]
         value, problem, note = decode_value(old.type, raw)
