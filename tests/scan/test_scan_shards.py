@@ -99,3 +99,30 @@ def test_a_share_closes_only_failures_that_it_came_by(tmp_path: Path, tree: Path
             assert len(open_failures(store)) == 2
     scan(share(owner, tree), store, ScanOptions(prune=True), roots=[str(tree)])
     assert len(open_failures(store)) == 1
+
+
+def test_a_directory_that_cannot_be_listed_keeps_failures_below_it(
+    tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the share that owns it said so, and the others closed what was below."""
+    store = duck(tmp_path / "c.duckdb")
+    write(tree / "s0" / "d0" / "bad.exr", b"")
+    run(store, tree)
+    real = os.scandir
+
+    def refuse(path: str) -> object:
+        if str(path) == str(tree / "s0"):
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr("exrindex.source.walk.os.scandir", refuse)
+    for number in range(1, SHARES + 1):
+        report = scan(share(number, tree), store, ScanOptions(prune=True), roots=[str(tree)])
+        assert report.exit_status == 1
+        assert "bad.exr" in open_failures(store)
+
+
+def test_a_listed_file_that_is_gone_fails_in_one_share(tree: Path) -> None:
+    gone = str(tree / "s0" / "gone.exr")
+    found = [uris(ListSource([gone], shard=Shard(n, SHARES))) for n in range(1, SHARES + 1)]
+    assert sorted(found) == [[]] * (SHARES - 1) + [[gone]]

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -78,7 +79,7 @@ DEFECTS = {
     "ALTER TABLE stored.files DROP shot": "stored.files.shot is missing",
     "ALTER TABLE parts ALTER tile_x_size TYPE VARCHAR": "parts.tile_x_size is VARCHAR",
     "ALTER TABLE stored.embeddings ALTER vector TYPE FLOAT[]": "stored.embeddings.vector is FLOAT",
-    "DROP VIEW files; CREATE TABLE files AS FROM stored.files": "files is no view",
+    "DROP VIEW files; CREATE TABLE files AS FROM stored.files": "files is a table instead of",
     "COMMENT ON TABLE scans IS 'exrindex schema 99'": "'exrindex schema 99'",
     "COMMENT ON TABLE stored.files IS NULL": "table stored.files says None",
 }
@@ -101,6 +102,28 @@ def test_other_tables_are_refused_by_name(tmp_path: Path, statement: str, messag
     assert message in problem.what
     assert "another file" in problem.remedy
     assert (tmp_path / "c.duckdb").read_bytes() == content
+
+
+def test_views_of_others_are_left_alone(tmp_path: Path) -> None:
+    """They were replaced without a word."""
+    path = tmp_path / "c.duckdb"
+    execute(path, "CREATE TABLE t AS SELECT 1 AS a", "CREATE VIEW files AS SELECT a FROM t")
+    store = duck(path)
+    assert store.state() is SchemaState.INCOMPATIBLE
+    for refused in (store.require, store.create):
+        with pytest.raises(SchemaMismatch, match="view files says None"):
+            refused()
+    assert rows(store, "SELECT a FROM files") == [(1,)]
+
+
+def test_a_missing_view_is_made_again(tmp_path: Path) -> None:
+    store = filled(tmp_path / "c.duckdb")
+    execute(tmp_path / "c.duckdb", "DROP VIEW files")
+    (problem,) = store.check()
+    assert problem.remedy == "exrindex schema create"
+    assert store.create() is True
+    assert store.check() == []
+    assert rows(store, "SELECT count(*) FROM files") == [(2,)]
 
 
 def test_a_missing_table_is_made_as_the_remedy_says(tmp_path: Path) -> None:
@@ -328,6 +351,44 @@ def test_who_waits_gets_its_turn(tmp_path: Path) -> None:
     with holder(tmp_path / "c.duckdb") as process:
         threading.Timer(0.5, process.kill).start()
         assert duck(tmp_path / "c.duckdb", wait=20).row_counts()["files"] == 2
+
+
+def test_a_reader_does_not_give_up_behind_a_writer_of_its_own(tmp_path: Path) -> None:
+    """The writer waits for another process first: together longer than a single wait may be."""
+    filled(tmp_path / "c.duckdb")
+    store = duck(tmp_path / "c.duckdb", wait=2.0)
+    file = store._file
+    inside, leave = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with file.writing():
+            inside.set()
+            leave.wait(timeout=20)
+
+    with holder(tmp_path / "c.duckdb") as other, ThreadPoolExecutor(2) as pool:
+        writer = pool.submit(write)
+        time.sleep(0.3)
+        reader = pool.submit(store.known, ["/d"])
+        time.sleep(0.7)
+        other.kill()
+        assert inside.wait(timeout=10)
+        assert reader.result(timeout=10).num_rows == 2
+        leave.set()
+        writer.result(timeout=10)
+
+
+def test_who_is_not_patient_waits_for_no_thread_either(tmp_path: Path) -> None:
+    """An interrupted scan records its end if it can, and leaves."""
+    store = filled(tmp_path / "c.duckdb")
+    file = store._file
+    with file.writing(), ThreadPoolExecutor(1) as pool:
+
+        def enter() -> None:
+            with file.writing(patient=False):
+                pass
+
+        with pytest.raises(StoreLocked):
+            pool.submit(enter).result(timeout=5)
 
 
 def test_readers_do_not_keep_each_other_out(tmp_path: Path) -> None:

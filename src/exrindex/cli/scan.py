@@ -133,7 +133,7 @@ def scan(
             executor, options = _on_cluster(scheduler, options)
         notify = stack.enter_context(progress(describe_scan, quiet=ours.quiet))
         report = run_scan(source, store, options, roots=roots, notify=notify, executor=executor)
-    _tell(ours, report, as_json=as_json)
+    _tell(ours, report, as_json=as_json, is_share=shard is not None)
     raise typer.Exit(report.exit_status)
 
 
@@ -194,7 +194,7 @@ def _open_list(from_file: str, stack: ExitStack) -> BinaryIO:
         raise SourceError(f"--from-file {from_file}: {error.strerror}") from error
 
 
-def _tell(context: Context, report: Report, *, as_json: bool) -> None:
+def _tell(context: Context, report: Report, *, as_json: bool, is_share: bool) -> None:
     from exrindex.cli.output import print_json, visible
 
     for failure in report.root_failures:
@@ -211,10 +211,10 @@ def _tell(context: Context, report: Report, *, as_json: bool) -> None:
     if as_json:
         print_json(report.document())
     elif not context.quiet:
-        print(_summary(report, verbose=context.verbose))
+        print(_summary(report, verbose=context.verbose, is_share=is_share))
 
 
-def _summary(report: Report, *, verbose: bool) -> str:
+def _summary(report: Report, *, verbose: bool, is_share: bool) -> str:
     """Two or three lines for people."""
     counts = report.counts
     rate = f" ({counts.found / report.seconds:,.0f}/s)" if report.seconds else ""
@@ -235,7 +235,7 @@ def _summary(report: Report, *, verbose: bool) -> str:
         lines.append("broken: " + _list({str(kind): n for kind, n in counts.broken.items()}))
     if counts.skipped and verbose:
         lines.append("skipped: " + _list(counts.skipped))
-    if not counts.found:
+    if not counts.found and not is_share:
         lines.append("no .exr file there; is the path right?")
     return "\n".join(lines)
 

@@ -121,7 +121,8 @@ class Walk:
         try:
             status = os.stat(path)
         except OSError as error:
-            yield lost(path, error)
+            if self._is_ours(os.path.dirname(path)):
+                yield lost(path, error)
             return
         if stat.S_ISDIR(status.st_mode):
             yield from self._tree(path)
@@ -148,9 +149,10 @@ class Walk:
                 continue
             listing = _list(path, self._follow)
             prefix = prefix_of(path)
+            if listing.problem:
+                # Whoever owns it: what is below it may be ours.
+                yield lost(path, listing.problem)
             if is_ours:
-                if listing.problem:
-                    yield lost(path, listing.problem)
                 yield from self._files(prefix, listing.files, skip)
             deeper: list[str] = []
             for name in listing.directories:

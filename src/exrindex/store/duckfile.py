@@ -72,6 +72,9 @@ def translate(error: duckdb.Error, path: Path | str, *, users_sql: bool = False)
         return StoreError(f"{path}: the disk is full: {text}; free space and run the command again")
     if isinstance(error, duckdb.IOException):
         return _translate_io(text, path)
+    # Another thread still reads beside a writer that is done: over in a moment.
+    if "different configuration" in text:
+        return StoreLocked(f"{path}: another thread has it open")
     if isinstance(error, duckdb.OutOfMemoryException):
         return StoreError(f"{path}: DuckDB ran out of memory: {text}")
     kind = next(TRANSLATION[base] for base in type(error).__mro__ if base in TRANSLATION)
@@ -201,10 +204,13 @@ class DuckFile:
             raise StoreUnavailable(f"{self.path}: {error.strerror}") from error
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _turn(self, seconds: float) -> Iterator[None]:
         """Keep the other threads out: connections of one process would share their settings."""
-        if not _TURN.acquire(timeout=self.wait_seconds):
-            raise StoreLocked(f"{self.path}: another thread has waited or worked for too long")
+        if not _TURN.acquire(timeout=seconds):
+            raise StoreLocked(
+                f"{self.path}: another thread of this scan waits for it or works on it; wait "
+                "longer with EXRINDEX_LOCK_WAIT=SECONDS"
+            )
         try:
             yield
         finally:
@@ -217,17 +223,30 @@ class DuckFile:
         While another thread writes it is one beside the writer's, which sees what is committed; but
         for the SQL of users, whose connection has to be locked.
         """
-        beside = None if users_sql else self._beside_writer()
+        beside = None if users_sql else self._wait_beside_writer()
         if beside is not None:
             with self._used(beside):
                 yield beside
             return
-        with self._turn():
+        with self._turn(self.wait_seconds):
             connection = self._open(read_only=True)
             with self._used(connection, users_sql=users_sql):
                 connection.execute("SET enable_external_access = false")
                 connection.execute("SET lock_configuration = true")
                 yield connection
+
+    def _wait_beside_writer(self) -> duckdb.DuckDBPyConnection | None:
+        """A connection beside the writer's; None once no other thread has its turn.
+
+        A writer that waits for another process gives up by itself after ``wait_seconds``.
+        """
+        deadline = time.monotonic() + 2 * self.wait_seconds
+        while _TURN.locked() and time.monotonic() < deadline:
+            connection = self._beside_writer()
+            if connection is not None:
+                return connection
+            time.sleep(_FIRST_WAIT)
+        return None
 
     def _beside_writer(self) -> duckdb.DuckDBPyConnection | None:
         with self._writer_guard:
@@ -257,7 +276,7 @@ class DuckFile:
 
         Without ``patient`` it raises ``StoreLocked`` at once where another process is in.
         """
-        with self._turn():
+        with self._turn(self.wait_seconds if patient else 0):
             connection = self._open(read_only=False, patient=patient)
             # Closing without a commit rolls back.
             with self._used(connection), self._shared():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import NamedTuple
 
 import duckdb
 
@@ -13,7 +14,6 @@ from exrindex.tables import SCHEMA_VERSION
 
 # How the tables say whose they are and of which version.
 _MARK = "exrindex schema {version}"
-_VIEW = "a view"
 _NAME = "if(schema_name = 'main', '', schema_name || '.') || table_name"
 
 CREATE = "exrindex schema create"
@@ -35,7 +35,10 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> bool:
         mark = _MARK.format(version=SCHEMA_VERSION)
         connection.execute(f"COMMENT ON TABLE {table} IS '{mark}'")
     for name, query in views().items():
-        connection.execute(f'CREATE OR REPLACE VIEW "{name}" AS {query}')
+        if name not in present:
+            connection.execute(f'CREATE VIEW "{name}" AS {query}')
+            mark = _MARK.format(version=SCHEMA_VERSION)
+            connection.execute(f"COMMENT ON VIEW \"{name}\" IS '{mark}'")
     return bool(_missing(present))
 
 
@@ -70,24 +73,29 @@ def require_ready(connection: duckdb.DuckDBPyConnection) -> None:
     raise SchemaMismatch(f"it has no table {missing}; run: {CREATE}")
 
 
-def _present_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, str | None]:
-    """Our names that exist → their comments; a view's is that of what it looks at."""
+class _Present(NamedTuple):
+    """Something of one of our names; the comment tells whether it is ours."""
+
+    kind: str
+    comment: str | None
+
+
+def _present_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, _Present]:
+    """Our names that exist."""
     known = stored_tables().keys() | views().keys()
     tables = connection.sql(f"SELECT {_NAME}, comment FROM duckdb_tables()").fetchall()
-    found = {name: comment for name, comment in tables if name in known}
     seen = connection.sql(
-        "SELECT view_name FROM duckdb_views() WHERE schema_name = 'main' AND NOT internal"
+        "SELECT view_name, comment FROM duckdb_views() WHERE schema_name = 'main' AND NOT internal"
     ).fetchall()
-    return found | {name: _VIEW for (name,) in seen if name in known}
+    found = {name: _Present("table", comment) for name, comment in tables if name in known}
+    return found | {name: _Present("view", comment) for name, comment in seen if name in known}
 
 
 def _missing(present: Collection[str]) -> list[str]:
     return [name for name in (*stored_tables(), *views()) if name not in present]
 
 
-def _differences(
-    connection: duckdb.DuckDBPyConnection, present: dict[str, str | None]
-) -> list[str]:
+def _differences(connection: duckdb.DuckDBPyConnection, present: dict[str, _Present]) -> list[str]:
     """How the tables that exist differ from the contract, each as one phrase."""
     found: dict[tuple[str, str], str] = {
         (table, column): kind
@@ -97,18 +105,18 @@ def _differences(
     }
     mark = _MARK.format(version=SCHEMA_VERSION)
     differences = []
-    for table, comment in present.items():
-        is_view = table in views()
-        if is_view != (comment == _VIEW):
-            differences.append(f"{table} is {'no view' if is_view else 'a view'}")
-        elif not is_view and comment != mark:
-            differences.append(f"table {table} says {comment!r} instead of {mark!r}")
+    for table, (kind, comment) in present.items():
+        wanted_kind = "view" if table in views() else "table"
+        if kind != wanted_kind:
+            differences.append(f"{table} is a {kind} instead of a {wanted_kind}")
+        elif comment != mark:
+            differences.append(f"{kind} {table} says {comment!r} instead of {mark!r}")
         for column, wanted in stored_tables().get(table, {}).items():
-            kind = found.get((table, column))
-            if kind is None:
+            has = found.get((table, column))
+            if has is None:
                 differences.append(f"{table}.{column} is missing")
-            elif kind != wanted.kind:
-                differences.append(f"{table}.{column} is {kind} instead of {wanted.kind}")
+            elif has != wanted.kind:
+                differences.append(f"{table}.{column} is {has} instead of {wanted.kind}")
     return differences
 
 
