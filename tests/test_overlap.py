@@ -54,7 +54,7 @@ def test_no_more_are_begun_than_there_are_threads() -> None:
     for count in range(1, 60):
         next(taken)
         assert len(begun) <= count + 8
-    taken.close()  # type: ignore[attr-defined]
+    taken.close()
 
 
 def test_an_error_comes_in_its_turn() -> None:

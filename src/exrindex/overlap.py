@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
@@ -35,7 +35,7 @@ class Overlap:
         function: Callable[[Item], Result],
         items: Iterable[Item],
         is_light: Callable[[Result], bool] = lambda result: True,
-    ) -> Iterator[Result]:
+    ) -> Generator[Result, None, None]:
         """Yield ``function(item)`` for every item, in their order.
 
         In threads if the quickest of the first few takes long; then at most so many items are

@@ -7,6 +7,7 @@ that ``schema show`` and docs/schema.md print. Timestamps are UTC with microseco
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
@@ -214,6 +215,20 @@ CHILD_TABLES = ("parts", "channels", "attributes")
 ID_COLUMNS = frozenset(("file_id", "part_id", "channel_id", "attribute_id", "scan_id"))
 
 
+def content_uuid(content: bytes) -> str:
+    """The id of some bytes: a version 8 UUID (RFC 9562) from their SHA-256."""
+    digest = bytearray(hashlib.sha256(content).digest()[:16])
+    digest[6] = digest[6] & 0x0F | 0x80
+    digest[8] = digest[8] & 0x3F | 0x80
+    text = digest.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def is_vector(field: pa.Field) -> bool:
+    """Whether a column of the contract holds vectors."""
+    return bool(pa.types.is_fixed_size_list(field.type))
+
+
 def holds_json(field: pa.Field) -> bool:
     """Whether a column's text is a JSON document."""
     return bool(field.metadata.get(b"content") == b"json")
@@ -228,9 +243,7 @@ def batch_schema(table: str) -> pa.Schema:
     """The schema of a table of the contract as a unit of work yields it."""
     return pa.schema(
         [
-            field.with_type(pa.dictionary(pa.int32(), field.type))
-            if pa.types.is_fixed_size_list(field.type)
-            else field
+            field.with_type(pa.dictionary(pa.int32(), field.type)) if is_vector(field) else field
             for field in TABLES[table]
         ]
     )

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +28,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.bench_vast import run
 from benchmarks.make_tree import make_tree
 from exrindex.pool import default_workers
 from vastserver.process import served
@@ -85,16 +86,14 @@ class Bench:
         work()
         self.rates.setdefault(name, []).append(files / (time.perf_counter() - started))
 
-    def _scan(
-        self, name: str, catalog: Path | None, variables: dict[str, str] | None = None
-    ) -> None:
+    def _scan(self, name: str, catalog: Path | None, variables: Mapping[str, str] = {}) -> None:
         store = ["--store", str(catalog)] if catalog else []
         if not catalog:
-            execute(exrindex("schema", "create"), variables)
+            run(["schema", "create"], dict(variables))
         files = len(self.paths)
-        command = exrindex(*store, "scan", "--json", str(self.root))
+        command = [*store, "scan", "--json", str(self.root)]
         self._rate(
-            name, files, lambda: self._summary(name, json.loads(execute(command, variables)))
+            name, files, lambda: self._summary(name, json.loads(run(command, dict(variables))[0]))
         )
 
     def _summary(self, name: str, summary: dict[str, Any]) -> None:
@@ -110,30 +109,13 @@ class Bench:
             ("scan FILE", ["--store", str(catalog), "scan", str(one)]),
             ("query similar FILE", ["--store", str(catalog), "query", "similar", str(one)]),
         ):
-            started = time.perf_counter()
-            execute(exrindex(*arguments))
-            self.seconds.setdefault(name, []).append(time.perf_counter() - started)
+            self.seconds.setdefault(name, []).append(run(arguments, {})[1])
 
 
-def exrindex(*arguments: str) -> list[str]:
-    """The command line, as installed."""
-    return [str(Path(sys.executable).with_name("exrindex")), "-q", *arguments]
-
-
-def execute(
-    command: Sequence[str], variables: dict[str, str] | None = None, stdin: str | None = None
-) -> str:
-    """What a command prints on stdout."""
-    done = subprocess.run(
-        command,
-        env={**os.environ, **(variables or {})},
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def execute(command: Sequence[str], stdin: str | None = None) -> None:
+    """Run some other program."""
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
     assert done.returncode in (0, 1), done.stderr
-    return done.stdout
 
 
 def read_all(paths: Sequence[str]) -> None:

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import orjson
 import pyarrow as pa
 
 from exrindex.document import STORED_VALUE_BYTES, stored_value
 from exrindex.model import Attribute, Indexed, JSONValue
 from exrindex.naming import escape_text
-from exrindex.rows.columns import columns_of, table_of
-from exrindex.rows.ids import ATTRIBUTE_KIND, Blocks, child_ids
-from exrindex.tables import ATTRIBUTES
-
-_FACTS = "attr_name attr_type value_json value_text value_int value_float".split()
+from exrindex.rows.children import ChildRows
+from exrindex.rows.columns import table_of
+from exrindex.rows.ids import ATTRIBUTE_KIND
 
 
 class AttributeRows:
@@ -27,9 +24,7 @@ class AttributeRows:
 
     def __init__(self, indexed: Sequence[Indexed]) -> None:
         self.documents: list[list[orjson.Fragment]] = []
-        self._blocks = Blocks()
-        self._rows: list[int] = []
-        self._facts: list[tuple[Any, ...]] = []
+        self._children = ChildRows("attributes", ATTRIBUTE_KIND)
         known: dict[tuple[Any, ...], int] = {}
         fragments: list[orjson.Fragment] = []
         for number, item in enumerate(indexed):
@@ -43,33 +38,18 @@ class AttributeRows:
                         attribute = Attribute(name, kind, value, raw, offset, problem)
                         document, facts = _made(attribute)
                         fragments.append(document)
-                        self._facts.append(facts)
+                        self._children.facts.append(facts)
                     rows.append(row)
-                self._rows += rows
-                self._blocks.add(number, part.index, len(rows))
+                self._children.add(number, part.index, rows)
                 self.documents.append([fragments[row] for row in rows])
 
     def table(self, file_ids: Sequence[str]) -> pa.Table:
         """The rows; ``file_ids`` are those of the files."""
-        positions = self._blocks.positions()
-        ids = child_ids(file_ids, ATTRIBUTE_KIND, positions)
-        rows = pa.array(np.array(self._rows, np.int64))
-        distinct = columns_of(ATTRIBUTES, _FACTS, self._facts)
-        return table_of(
-            "attributes",
-            {
-                "attribute_id": ids.own,
-                "file_id": ids.file,
-                "part_id": ids.part,
-                "part_index": pa.array(positions.part),
-                "attribute_index": pa.array(positions.place),
-                **{name: column.take(rows) for name, column in distinct.items()},
-            },
-        )
+        return table_of("attributes", self._children.columns(file_ids))
 
 
 def _made(attribute: Attribute) -> tuple[orjson.Fragment, tuple[Any, ...]]:
-    """An attribute's JSON document and its columns ``_FACTS``."""
+    """An attribute's JSON document, and its columns from ``attr_name`` on."""
     name, kind = escape_text(attribute.name), escape_text(attribute.type)
     value = stored_value(attribute)
     as_json = orjson.dumps(value)

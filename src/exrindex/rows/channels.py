@@ -13,13 +13,10 @@ from numpy.typing import NDArray
 from exrindex.document import channel_documents
 from exrindex.model import Header, Indexed, Part
 from exrindex.naming import channel_places, escape_text
-from exrindex.rows.columns import columns_of, table_of, vectors_of
-from exrindex.rows.ids import CHANNEL_KIND, Blocks, child_ids
-from exrindex.tables import CHANNEL_VECTOR, CHANNELS
-
-_FACTS = (
-    "channel_name channel_type layer_name component_name view_name x_sampling y_sampling p_linear"
-).split()
+from exrindex.rows.children import ChildRows
+from exrindex.rows.columns import table_of, vectors_of
+from exrindex.rows.ids import CHANNEL_KIND
+from exrindex.tables import CHANNEL_VECTOR
 
 
 class _List(NamedTuple):
@@ -37,9 +34,7 @@ class ChannelRows:
 
     def __init__(self, indexed: Sequence[Indexed]) -> None:
         self.documents: list[orjson.Fragment] = []
-        self._blocks = Blocks()
-        self._facts: list[tuple[Any, ...]] = []
-        self._rows: list[int] = []
+        self._children = ChildRows("channels", CHANNEL_KIND)
         # On a part's first row only.
         self._vectors: list[NDArray[np.float32] | None] = []
         # By identity: equal lists of one sequence are one object (``exr`` keeps them), and what
@@ -53,17 +48,17 @@ class ChannelRows:
                 made = known.get(key)
                 if made is None:
                     made = known[key] = self._make(header, part)
-                self._rows += made.rows
+                self._children.add(number, part.index, made.rows)
                 self.documents.append(made.document)
-                self._blocks.add(number, part.index, len(made.rows))
                 if part.channels:
                     self._vectors.append(item.part_fingerprints[part.index])
                     self._vectors += [None] * (len(part.channels) - 1)
 
     def _make(self, header: Header, part: Part) -> _List:
-        first = len(self._facts)
+        facts = self._children.facts
+        first = len(facts)
         for channel, place in zip(part.channels, channel_places(header, part), strict=True):
-            self._facts.append(
+            facts.append(
                 (
                     escape_text(channel.name),
                     channel.type,
@@ -76,23 +71,11 @@ class ChannelRows:
                 )
             )
         document = orjson.Fragment(orjson.dumps(channel_documents(header, part)))
-        return _List(range(first, len(self._facts)), document)
+        return _List(range(first, len(facts)), document)
 
     def table(self, file_ids: Sequence[str]) -> pa.Table:
         """The rows; ``file_ids`` are those of the files."""
-        positions = self._blocks.positions()
-        ids = child_ids(file_ids, CHANNEL_KIND, positions)
-        rows = pa.array(np.array(self._rows, np.int64))
-        distinct = columns_of(CHANNELS, _FACTS, self._facts)
+        vectors = vectors_of(self._vectors, CHANNEL_VECTOR)
         return table_of(
-            "channels",
-            {
-                "channel_id": ids.own,
-                "file_id": ids.file,
-                "part_id": ids.part,
-                "part_index": pa.array(positions.part),
-                "channel_index": pa.array(positions.place),
-                **{name: column.take(rows) for name, column in distinct.items()},
-                "channel_fingerprint": vectors_of(self._vectors, CHANNEL_VECTOR),
-            },
+            "channels", {**self._children.columns(file_ids), "channel_fingerprint": vectors}
         )

@@ -5,13 +5,14 @@ Ids are text of 36 characters here; whole columns of them are made at once, as b
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+
+from exrindex.tables import content_uuid
 
 PART_KIND, CHANNEL_KIND, ATTRIBUTE_KIND = 1, 2, 3
 
@@ -24,14 +25,8 @@ Characters = NDArray[np.uint8]
 
 
 def make_file_id(file_path_normalized: str, header_hash: str) -> str:
-    """A version 8 UUID (RFC 9562) from the SHA-256 of place and header."""
-    digest = bytearray(
-        hashlib.sha256(f"{file_path_normalized}\0{header_hash}".encode()).digest()[:16]
-    )
-    digest[6] = digest[6] & 0x0F | 0x80
-    digest[8] = digest[8] & 0x3F | 0x80
-    text = digest.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    """The id of a header at a place."""
+    return content_uuid(f"{file_path_normalized}\0{header_hash}".encode())
 
 
 class Blocks:

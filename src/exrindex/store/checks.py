@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from exrindex.model import EMBEDDING_VERSION
 from exrindex.store.base import Problem
-from exrindex.tables import CHILD_TABLES, SCHEMA_VERSION, TABLES
+from exrindex.tables import CHILD_TABLES, SCHEMA_VERSION, TABLES, is_vector
 
 _NORM_TOLERANCE = 1e-5
 
@@ -76,7 +76,7 @@ def _row_checks() -> dict[str, str]:
         }
     for table, schema in TABLES.items():
         for field in schema:
-            if pa.types.is_fixed_size_list(field.type):
+            if is_vector(field):
                 norm = f"sqrt(array_inner_product({field.name}, {field.name}))"
                 checks[f"vectors in {table}.{field.name} are not of unit length"] = (
                     f"SELECT count(*) FROM {table} WHERE {field.name} IS NOT NULL"

@@ -8,8 +8,6 @@ views look at stands in a schema of its own.
 
 from __future__ import annotations
 
-import hashlib
-import uuid
 from functools import cache
 from typing import NamedTuple
 
@@ -19,12 +17,13 @@ import pyarrow as pa
 
 from exrindex.model import CHANNEL_DIMS, METADATA_DIMS
 from exrindex.store.conform import dense_vectors
-from exrindex.tables import ID_COLUMNS, TABLES
+from exrindex.tables import ID_COLUMNS, TABLES, content_uuid, is_vector
 
 # The tables of vectors, by length.
 _VECTORS = {METADATA_DIMS: "stored.embeddings", CHANNEL_DIMS: "stored.fingerprints"}
 # The tables whose rows have vectors → where their rows stand.
 _ROWS = {"files": "stored.files", "channels": "stored.channels"}
+_VECTOR_COLUMNS = {field.name for table in _ROWS for field in TABLES[table] if is_vector(field)}
 
 _TYPES: dict[pa.DataType, str] = {
     pa.string(): "VARCHAR",
@@ -50,13 +49,6 @@ def rows_table(table: str) -> str:
     return _ROWS.get(table, table)
 
 
-def _is_vector(field: pa.Field) -> bool:
-    return bool(pa.types.is_fixed_size_list(field.type))
-
-
-_VECTOR_COLUMNS = {field.name for table in _ROWS for field in TABLES[table] if _is_vector(field)}
-
-
 def _reference(column: str) -> str:
     return f"{column}_id"
 
@@ -69,7 +61,7 @@ def stored_tables() -> dict[str, dict[str, Column]]:
         columns = {}
         for field in schema:
             more = f"{_COMPRESSION.get(field.name, '')} {'' if field.nullable else 'NOT NULL'}"
-            if _is_vector(field):
+            if is_vector(field):
                 columns[_reference(field.name)] = Column("UUID", more)
             else:
                 columns[field.name] = Column(column_type(field), more)
@@ -83,7 +75,7 @@ def column_type(field: pa.Field) -> str:
     """The DuckDB type of a column of the contract, as its reader sees it."""
     if field.name in ID_COLUMNS:
         return "UUID"
-    if _is_vector(field):
+    if is_vector(field):
         return f"FLOAT[{field.type.list_size}]"
     return _TYPES[field.type]
 
@@ -94,17 +86,18 @@ def views() -> dict[str, str]:
     return {table: _view(table, rows) for table, rows in _ROWS.items()}
 
 
-def _view(table: str, rows: str) -> str:
-    columns, joins = [], []
+def _view(table: str, rows: str, column: str | None = None, join: str = "") -> str:
+    """The query of a view, with one more column from one more join if that is given."""
+    columns, joins = ([] if column is None else [column]), []
     for field in TABLES[table]:
         name = field.name
-        if not _is_vector(field):
+        if not is_vector(field):
             columns.append(f'r."{name}"')
             continue
         columns.append(f'"{name}".vector AS "{name}"')
         vectors = _VECTORS[field.type.list_size]
         joins.append(f'LEFT JOIN {vectors} "{name}" ON "{name}".id = r.{_reference(name)}')
-    return f"SELECT {', '.join(columns)} FROM {rows} r {' '.join(joins)}"
+    return f"SELECT {', '.join(columns)} FROM {rows} r {' '.join(joins)} {join}"
 
 
 def files_with_distance(column: str, distance: str) -> str:
@@ -114,8 +107,8 @@ def files_with_distance(column: str, distance: str) -> str:
     """
     vectors = _VECTORS[TABLES["files"].field(column).type.list_size]
     measured = f'(SELECT id, {distance} AS "$distance" FROM {vectors}) measured'
-    view = _view("files", _ROWS["files"]).replace("SELECT ", 'SELECT measured."$distance", ', 1)
-    return f"{view} JOIN {measured} ON measured.id = r.{_reference(column)}"
+    join = f"JOIN {measured} ON measured.id = r.{_reference(column)}"
+    return _view("files", _ROWS["files"], 'measured."$distance"', join)
 
 
 def insert(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
@@ -134,7 +127,7 @@ def _insert_vectors(connection: duckdb.DuckDBPyConnection, column: pa.ChunkedArr
     rows = pa.concat_arrays(
         [pa.array([], pa.int64()), *(_numbered(chunk, numbers) for chunk in column.chunks)]
     )
-    ids = pa.array([_digest(vector) for vector in numbers], pa.string())
+    ids = pa.array([content_uuid(vector) for vector in numbers], pa.string())
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     flat = pa.array(np.frombuffer(b"".join(numbers), np.float32))
     distinct = pa.FixedSizeListArray.from_arrays(flat, kind.list_size)
@@ -156,11 +149,3 @@ def _numbered(vectors: pa.Array, numbers: dict[bytes, int]) -> pa.Int64Array:
     rows = np.zeros(len(vectors), np.int64)
     rows[is_valid] = given
     return pa.array(rows, mask=~is_valid)
-
-
-def _digest(vector: bytes) -> str:
-    """The id of a vector: a version 8 UUID (RFC 9562) from the SHA-256 of its bytes."""
-    digest = bytearray(hashlib.sha256(vector).digest()[:16])
-    digest[6] = digest[6] & 0x0F | 0x80
-    digest[8] = digest[8] & 0x3F | 0x80
-    return str(uuid.UUID(bytes=bytes(digest)))

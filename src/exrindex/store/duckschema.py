@@ -13,7 +13,7 @@ from exrindex.store.ducklayout import stored_tables, views
 from exrindex.tables import SCHEMA_VERSION
 
 # How the tables say whose they are and of which version.
-_MARK = "exrindex schema {version}"
+_MARK = f"exrindex schema {SCHEMA_VERSION}"
 _NAME = "if(schema_name = 'main', '', schema_name || '.') || table_name"
 
 CREATE = "exrindex schema create"
@@ -32,13 +32,11 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> bool:
             continue
         listed = ", ".join(f'"{name}" {kind} {more}' for name, (kind, more) in columns.items())
         connection.execute(f"CREATE TABLE {table} ({listed})")
-        mark = _MARK.format(version=SCHEMA_VERSION)
-        connection.execute(f"COMMENT ON TABLE {table} IS '{mark}'")
-    for name, query in views().items():
-        if name not in present:
-            connection.execute(f'CREATE VIEW "{name}" AS {query}')
-            mark = _MARK.format(version=SCHEMA_VERSION)
-            connection.execute(f"COMMENT ON VIEW \"{name}\" IS '{mark}'")
+        connection.execute(f"COMMENT ON TABLE {table} IS '{_MARK}'")
+    for view, query in views().items():
+        if view not in present:
+            connection.execute(f"CREATE VIEW {view} AS {query}")
+            connection.execute(f"COMMENT ON VIEW {view} IS '{_MARK}'")
     return bool(_missing(present))
 
 
@@ -103,14 +101,13 @@ def _differences(connection: duckdb.DuckDBPyConnection, present: dict[str, _Pres
             f"SELECT {_NAME}, column_name, data_type FROM duckdb_columns()"
         ).fetchall()
     }
-    mark = _MARK.format(version=SCHEMA_VERSION)
     differences = []
     for table, (kind, comment) in present.items():
         wanted_kind = "view" if table in views() else "table"
         if kind != wanted_kind:
             differences.append(f"{table} is a {kind} instead of a {wanted_kind}")
-        elif comment != mark:
-            differences.append(f"{kind} {table} says {comment!r} instead of {mark!r}")
+        elif comment != _MARK:
+            differences.append(f"{kind} {table} says {comment!r} instead of {_MARK!r}")
         for column, wanted in stored_tables().get(table, {}).items():
             has = found.get((table, column))
             if has is None:

@@ -107,7 +107,7 @@ def translate(error: Exception, access: VastAccess) -> Fault:
     where = f"{access.url} at {_endpoint_in(error) or access.endpoint}"
     if isinstance(error, sdk.HttpError) and (server := _stranger(error)):
         if error.status < 500:
-            text = f"{_no_vast(access, f'but {server}')}; {_CHECK}: {_http(error)}"
+            text = f"{_no_vast(access)} but {server}; {_CHECK}: {_http(error)}"
             return Fault(NotVast(text), ONCE)
         return Fault(kind(f"{where}: {_http(error)}, says {server}"), tries)
     if isinstance(error, sdk.Forbidden) and (refused := _refusal(error)):
@@ -167,8 +167,8 @@ def _text(error: Exception, where: str, access: VastAccess) -> str:
 _CHECK = "check VAST_DB_ENDPOINT"
 
 
-def _no_vast(access: VastAccess, but: str = "") -> str:
-    return " ".join(filter(None, (f"what answers at {access.endpoint} is no VAST database", but)))
+def _no_vast(access: VastAccess) -> str:
+    return f"what answers at {access.endpoint} is no VAST database"
 
 
 def _stranger(error: sdk.HttpError) -> str:
